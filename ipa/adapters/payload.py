@@ -1,0 +1,137 @@
+"""The requests of a load: samples from an .npz file, encoded once as V2 JSON."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ipa.errors import ConfigError, Violation
+
+KEEP_BODIES = 2_000
+KEEP_BYTES = 256 * 2**20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Payload:
+    """`inputs`: float32 [N, …], finite; `labels`: [N], compared with the first output, never sent."""
+
+    source: Path
+    inputs: NDArray[np.float32]
+    labels: NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class InputTensor:
+    """The single input of a model; `shape` without its first dimension, −1 is any size."""
+
+    name: str
+    datatype: str
+    shape: tuple[int, ...]
+
+
+def read_payload(path: Path | None) -> Payload:
+    """The samples of `load: {payload: FILE.npz}`. Raises ConfigError with every broken rule."""
+    if path is None:
+        raise ConfigError("load.payload", [Violation("load.payload", "is needed: the .npz file to send")])
+    arrays = _arrays(path)
+    broken = [
+        Violation(name, f"is missing; the file holds {sorted(arrays)}")
+        for name in ("inputs", "labels")
+        if name not in arrays
+    ]
+    broken = broken or _broken_rules(arrays["inputs"], arrays["labels"])
+    if broken:
+        raise ConfigError(str(path), broken)
+    return Payload(path, np.ascontiguousarray(arrays["inputs"]), arrays["labels"])
+
+
+def input_tensor(metadata: Mapping[str, Any], payload: Payload) -> InputTensor:
+    """The input of V2 model metadata that `payload` is sent as. Raises ConfigError unless it fits."""
+    source, inputs = str(payload.source), metadata.get("inputs")
+    if not isinstance(inputs, list) or len(inputs) != 1:
+        names = [tensor.get("name") for tensor in inputs or []]
+        raise ConfigError(source, [Violation("inputs", f"the model must take one input, it takes {names}")])
+    tensor = InputTensor(inputs[0]["name"], inputs[0]["datatype"], tuple(inputs[0]["shape"][1:]))
+    broken = []
+    if tensor.datatype != "FP32":
+        broken.append(Violation("inputs", f"is FP32, the model takes {tensor.datatype}"))
+    sample = payload.inputs.shape[1:]
+    sizes = zip(tensor.shape, sample, strict=False)
+    if len(sample) != len(tensor.shape) or any(want not in (-1, size) for want, size in sizes):
+        broken.append(Violation("inputs", f"has samples of shape {sample}, the model takes {tensor.shape}"))
+    if broken:
+        raise ConfigError(source, broken)
+    return tensor
+
+
+def assumed_tensor(payload: Payload) -> InputTensor:
+    """What to send to a model that does not say what it takes."""
+    return InputTensor("input", "FP32", payload.inputs.shape[1:])
+
+
+class Bodies:
+    """body(i) is the V2 JSON request of sample i. The first ones are encoded up front, at most KEEP_BODIES or
+    KEEP_BYTES of them; the rest when asked for: samples are sent in turn, so a cache of the latest would never hit.
+    """
+
+    def __init__(self, payload: Payload, tensor: InputTensor) -> None:
+        self._payload = payload
+        self._tensor = tensor
+        self._kept = self._encode_first()
+
+    def body(self, sample: int) -> bytes:
+        return self._kept[sample] if sample < len(self._kept) else self._encode(sample)
+
+    def _encode_first(self) -> list[bytes]:
+        kept: list[bytes] = []
+        size = 0
+        while len(kept) < min(KEEP_BODIES, len(self._payload.inputs)) and size < KEEP_BYTES:
+            kept.append(self._encode(len(kept)))
+            size += len(kept[-1])
+        return kept
+
+    def _encode(self, sample: int) -> bytes:
+        import orjson
+
+        row = self._payload.inputs[sample]
+        tensor = {
+            "name": self._tensor.name,
+            "datatype": self._tensor.datatype,
+            "shape": [1, *row.shape],
+            "data": row.reshape(-1),
+        }
+        return orjson.dumps({"inputs": [tensor]}, option=orjson.OPT_SERIALIZE_NUMPY)
+
+
+def _arrays(path: Path) -> dict[str, NDArray[Any]]:
+    try:
+        with path.open("rb") as stream:  # np.load itself leaves a broken file open
+            loaded = np.load(stream, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise ValueError("it holds one bare array")
+            return dict(loaded.items())
+    except OSError as error:
+        rule = error.strerror or "must be an .npz file"
+        raise ConfigError(str(path), [Violation("load.payload", rule)]) from error
+    except (ValueError, EOFError, zipfile.BadZipFile) as error:
+        rule = f"must be an .npz file without pickled objects ({error})"
+        raise ConfigError(str(path), [Violation("load.payload", rule)]) from error
+
+
+def _broken_rules(inputs: NDArray[Any], labels: NDArray[Any]) -> list[Violation]:
+    broken = []
+    if inputs.dtype != np.float32 or inputs.ndim < 1:
+        broken.append(Violation("inputs", f"must be float32 [N, …], is {inputs.dtype} {inputs.shape}"))
+    elif len(inputs) == 0:
+        broken.append(Violation("inputs", "must hold at least one sample"))
+    elif not np.isfinite(inputs).all():
+        broken.append(Violation("inputs", "must be finite: JSON has no NaN or infinity"))
+    if labels.shape != inputs.shape[:1]:
+        broken.append(Violation("labels", f"must be one a sample, {inputs.shape[:1]}, is {labels.shape}"))
+    return broken

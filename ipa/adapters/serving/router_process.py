@@ -1,0 +1,99 @@
+"""The router as a child process, and the one call its parent makes: route this plan."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import subprocess
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from ipa.adapters.serving.child import Child, spawn
+from ipa.adapters.serving.loopback import HOST
+from ipa.domain import Config
+from ipa.errors import ServingError, Unavailable
+
+START_TIMEOUT_S = 30.0
+# Longer than the router lets requests finish, so that it is not killed while it does.
+STOP_TIMEOUT_S = 5.5
+# Longer than the router's own bound on draining, 30 s.
+_ROUTE_TIMEOUT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RouterProcess:
+    child: Child
+    port: int
+    admin_port: int
+    admin_token: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{HOST}:{self.port}"
+
+    @property
+    def admin_url(self) -> str:
+        return f"http://{HOST}:{self.admin_port}"
+
+    async def route(self, plan: Mapping[str, Any]) -> tuple[str, ...]:
+        """Switches to `plan`; returns the ids of replicas that left and have not drained after 30 s.
+
+        Raises Unavailable if the router does not answer, ServingError if it refuses the plan.
+        """
+        headers = {"Authorization": f"Bearer {self.admin_token}"}
+        timeout = aiohttp.ClientTimeout(total=_ROUTE_TIMEOUT_S)
+        try:
+            async with (
+                aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
+                session.put(f"{self.admin_url}/plan", json=plan) as response,
+            ):
+                if response.status != 200:
+                    raise ServingError(f"the router refused the plan: {response.status} {await response.text()}")
+                return tuple((await response.json())["undrained"])
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise Unavailable(f"the router at {self.admin_url} did not take the plan: {error!r}") from error
+
+
+def start_message(config: Config, port: int, admin_port: int, admin_token: str) -> dict[str, Any]:
+    """What the router needs to know of a config; a port of 0 is any free one."""
+    return {
+        "pipeline": config.pipeline.name,
+        "host": HOST,
+        "port": port,
+        "admin_port": admin_port,
+        "admin_token": admin_token,
+        "stages": [stage.name for stage in config.pipeline.stages],
+        "drop_after_s": config.pipeline.slo.drop_after_s,
+        "batching": config.router.batching,
+        "batch_wait_s": config.router.batch_wait_s,
+        "queue_limit": config.router.queue_limit,
+        "in_flight": config.router.in_flight,
+    }
+
+
+async def start_router(message: Mapping[str, Any], log_folder: Path) -> RouterProcess:
+    """A router that listens. Raises ServingError with its last words if it does not; nothing of it is left then."""
+    async with AsyncExitStack() as unless_up:
+        child = await spawn("ipa.dataplane", message, log_folder / "router.log", stdout=subprocess.PIPE)
+        unless_up.push_async_callback(child.stop)
+        ports = await _ports(child)
+        unless_up.pop_all()
+    return RouterProcess(child, ports["port"], ports["admin_port"], message["admin_token"])
+
+
+async def _ports(child: Child) -> dict[str, int]:
+    assert child.process.stdout is not None
+    try:
+        line = await asyncio.wait_for(child.process.stdout.readline(), START_TIMEOUT_S)
+    except TimeoutError as error:
+        raise ServingError(f"the router does not listen after {START_TIMEOUT_S:g} s: {child.last_line()}") from error
+    if not line:
+        code = await child.wait()
+        raise ServingError(f"the router ended at start with exit code {code}: {child.last_line()}")
+    ports: dict[str, int] = json.loads(line)
+    return ports

@@ -1,0 +1,92 @@
+"""What the router is told: which replicas, in which batches, and how much work is left from each stage on. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ipa.diff import Step
+from ipa.domain import Allocation, Measurement, Pipeline
+
+
+@dataclass(frozen=True, slots=True)
+class RoutedReplica:
+    """A warm replica as the router sees it, and the (variant, hardware, cores) it is."""
+
+    id: str
+    stage: str
+    server: tuple[str, str, int]
+    address: str
+
+
+def router_plan(pipeline: Pipeline, targets: Mapping[str, Step], replicas: Iterable[RoutedReplica]) -> dict[str, Any]:
+    """The document of the router's PUT /plan; every stage of the pipeline must have a target."""
+    by_stage: dict[str, list[RoutedReplica]] = {stage.name: [] for stage in pipeline.stages}
+    for replica in replicas:
+        by_stage[replica.stage].append(replica)
+    left_s = remaining_s(pipeline, targets)
+    return {
+        "stages": [
+            {
+                "stage": stage,
+                "batch": targets[stage].batch,
+                "remaining_s": left_s[stage],
+                "replicas": [_row(replica) for replica in chosen],
+            }
+            for stage, chosen in by_stage.items()
+        ]
+    }
+
+
+def _row(replica: RoutedReplica) -> dict[str, str]:
+    variant = replica.server[0]
+    return {"id": replica.id, "address": replica.address, "model": variant, "variant": variant}
+
+
+def remaining_s(pipeline: Pipeline, targets: Mapping[str, Step]) -> dict[str, float]:
+    """Per stage the mean batch-1 latency of it and all later ones: what a request at least still needs.
+
+    While two variants share a stage the faster one counts: a request is not dropped that could still make it.
+    """
+    left_s: dict[str, float] = {}
+    total_s = 0.0
+    for stage in reversed(pipeline.stages):
+        servers = targets[stage.name].servers
+        total_s += min((service_time_s(pipeline.measurements, server) for server in servers), default=0.0)
+        left_s[stage.name] = total_s
+    return left_s
+
+
+def service_time_s(measurements: Sequence[Measurement], allocation: Allocation) -> float:
+    """The mean latency at batch 1, or at the smallest measured batch.
+
+    0 where nobody measured: then requests are dropped by their age alone.
+    """
+    rows = [
+        m for m in measurements if (m.stage, m.variant, m.hardware, m.cores) == (allocation.stage, *allocation.server)
+    ]
+    return min(rows, key=lambda row: row.batch).latency_mean_s if rows else 0.0
+
+
+def missing(target: Step, running: Iterable[RoutedReplica]) -> tuple[Allocation, ...]:
+    """What has to be started before `target` holds: its servers with the number of replicas that they lack."""
+    have = Counter(replica.server for replica in running)
+    lacking = ((server, server.replicas - have[server.server]) for server in target.servers)
+    return tuple(_with_replicas(server, count) for server, count in lacking if count > 0)
+
+
+def _with_replicas(a: Allocation, replicas: int) -> Allocation:
+    return Allocation(a.stage, a.variant, a.hardware, a.cores, a.batch, replicas)
+
+
+def wanted_ids(target: Step, running: Iterable[RoutedReplica]) -> frozenset[str]:
+    """Which of `running` serve `target`, the longest-running first; the others are surplus."""
+    room = Counter({server.server: server.replicas for server in target.servers})
+    kept = []
+    for replica in running:
+        if room[replica.server] > 0:
+            room[replica.server] -= 1
+            kept.append(replica.id)
+    return frozenset(kept)

@@ -1,0 +1,30 @@
+"""`ipa fit`: fitted latency models of a profile, compared."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+
+def fit(
+    config: Annotated[Path, typer.Argument(help="Pipeline config (YAML).", show_default=False)],
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw curves and points as .png or .svg.")] = None,
+    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+) -> None:
+    """Fit linear and quadratic latency models to a profile: coefficients, R², worst relative error."""
+    from ipa.adapters.files import load_config
+    from ipa.adapters.profile_files import all_measurements
+    from ipa.latency.comparison import compare
+    from ipa.report import fit as report
+    from ipa.report.output import emit
+
+    if plot is not None:
+        report.check_plot_file(plot)
+    settings = load_config(config)
+    pipeline = settings.pipeline
+    fits = compare(all_measurements(settings), pipeline.latency.percentile)
+    if plot is not None:
+        report.plot(pipeline.name, fits, plot)
+    emit(report.document(pipeline.name, fits), output, lambda: report.print_table(fits))

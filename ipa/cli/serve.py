@@ -1,0 +1,39 @@
+"""`ipa serve`: the pipeline on this machine."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def serve(
+    config: Annotated[Path, typer.Argument(help="The pipeline's YAML file.")],
+    port: Annotated[
+        int, typer.Option(help="Where the pipeline listens; 0 takes any free port.", min=0, max=65535)
+    ] = 8080,
+    rate: Annotated[
+        float | None, typer.Option(help="Start with the plan for this many requests/s; default 10.")
+    ] = None,
+    plan: Annotated[Path | None, typer.Option(help="Start with this plan file instead.")] = None,
+    grpc_port: Annotated[int | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+) -> None:
+    """Serve the pipeline on this machine until it is stopped (^C)."""
+    from rich.console import Console
+
+    from ipa.adapters.files import load_config, read_plan
+    from ipa.adapters.serving.run import serve_plan
+    from ipa.adapters.serving.servable import check_servable
+    from ipa.cli.planning import plan_for
+    from ipa.errors import UsageError
+
+    if grpc_port is not None:
+        raise UsageError(f"--grpc-port {grpc_port}: a gRPC ingress is not built yet; --port serves V2 over HTTP")
+    if plan is not None and rate is not None:
+        raise UsageError("--rate and --plan: give one of them, a plan file holds for every rate")
+    settings = load_config(config)
+    check_servable(settings, str(config))
+    chosen = plan_for(settings, 10.0 if rate is None else rate) if plan is None else read_plan(plan, settings.pipeline)
+    console = Console(stderr=True, highlight=False, markup=False)
+    for a in chosen.allocations:
+        console.print(f"{a.stage}: {a.replicas} × {a.variant}, {a.cores} cores each ({a.hardware}), batch {a.batch}")
+    raise typer.Exit(serve_plan(settings, chosen, port, console.print))

@@ -1,0 +1,167 @@
+"""The loop: observe → forecast → price → choose → decide → compare → apply → record.
+
+`decide` is pure; `Loop` runs it against the ports. The clock is a port too, so a story test moves it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from math import ceil
+
+from ipa.diff import changes
+from ipa.domain import Change, Config, ControlSettings, Decision, Forecast, Observation, Plan
+from ipa.errors import IpaError, Unavailable
+from ipa.evaluation import Evaluation, evaluate_live
+from ipa.forecast import forecast
+from ipa.options import Problem, price
+from ipa.policy import Policy, Solution
+from ipa.policy.overload import Overload, serve_most
+from ipa.ports import Clock, Cluster, Monitor, Outcome
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Since when the wanted plan has beaten the live one at every turn; None while it has not."""
+
+    better_since_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One pass of the loop, as recorded. What was not reached is None."""
+
+    at_s: float
+    observation: Observation | None
+    forecast: Forecast | None
+    solution: Solution | None
+    decision: Decision
+    changes: tuple[Change, ...] = ()
+    outcome: Outcome | None = None
+
+
+def decide(
+    problem: Problem,
+    wanted: Solution | Overload | None,
+    live: Plan | None,
+    settings: ControlSettings,
+    hold: Hold,
+    now_s: float,
+) -> tuple[Decision, Hold]:
+    """What to apply now, if anything, and what to remember for the next turn. The damping rules of the contract."""
+    if wanted is None:
+        return Decision(None, "no plan meets the limits at any rate"), Hold()
+    solution = wanted.solution if isinstance(wanted, Overload) else wanted
+    best = solution.evaluation
+    if best is None:
+        return Decision(None, solution.reason), Hold()
+    if live is None:
+        return Decision(best.plan, "nothing runs yet"), Hold()
+    if isinstance(wanted, Overload):
+        return _overload(best, live, wanted.rate_rps, problem.rate_rps), Hold()
+    if best.plan == live:
+        return Decision(None, "the live plan is the best"), Hold()
+    now = evaluate_live(problem, live)
+    if now is None or not now.feasible:
+        return Decision(best.plan, _unable(now, problem)), Hold()
+    raised = _raised(problem, live, best.plan)
+    if raised is not None:
+        return Decision(raised, "more replicas of the same variant"), Hold()
+    return _held(best.objective - now.objective, best.plan, settings, hold, now_s)
+
+
+def _overload(best: Evaluation, live: Plan, most_rps: float, rate_rps: float) -> Decision:
+    reason = f"overload: {rate_rps:.4g} requests/s forecast, at most {most_rps:.4g} fit the limits"
+    return Decision(None if best.plan == live else best.plan, reason)
+
+
+def _unable(now: Evaluation | None, problem: Problem) -> str:
+    if now is None:
+        return "the live plan holds an option that is not in the profile"
+    return f"the live plan cannot serve {problem.rate_rps:.4g} requests/s: {', '.join(now.broken)}"
+
+
+def _raised(problem: Problem, live: Plan, wanted: Plan) -> Plan | None:
+    """The live plan with more replicas where the wanted one only adds some; None where that adds or fits nothing."""
+    pairs = list(zip(live.allocations, wanted.allocations, strict=True))
+    raised = Plan(tuple(w if w.server == a.server and w.replicas > a.replicas else a for a, w in pairs))
+    if raised == live:
+        return None
+    value = evaluate_live(problem, raised)
+    return raised if value is not None and value.feasible else None
+
+
+def _held(gain: float, plan: Plan, settings: ControlSettings, hold: Hold, now_s: float) -> tuple[Decision, Hold]:
+    if gain <= settings.min_gain:
+        return Decision(None, f"kept: the best plan gains {gain:.3g}, not more than {settings.min_gain:g}"), Hold()
+    since_s = now_s if hold.better_since_s is None else hold.better_since_s
+    if now_s - since_s >= settings.hold_s:
+        return Decision(plan, f"better by {gain:.3g} for {now_s - since_s:.0f} s"), Hold()
+    reason = f"held: better by {gain:.3g} for {now_s - since_s:.0f} of {settings.hold_s:g} s"
+    return Decision(None, reason), Hold(since_s)
+
+
+@dataclass(slots=True)
+class Loop:
+    """One pipeline under control. `apply` is the only method of the ports that changes the world."""
+
+    config: Config
+    policy: Policy
+    cluster: Cluster
+    monitor: Monitor
+    clock: Clock
+    apply: Callable[[Plan], Outcome]
+    hold: Hold = Hold()
+
+    def turns(self, until_s: float | None) -> Iterator[Turn]:
+        """A turn every interval on a fixed schedule, the first at once; a turn that overruns skips what it missed."""
+        start_s = self.clock.now_s()
+        interval_s = self.config.control.interval_s
+        while True:
+            yield self.turn()
+            passed = ceil((self.clock.now_s() - start_s) / interval_s + 1e-9)
+            next_s = start_s + max(1, passed) * interval_s
+            if until_s is not None and next_s > until_s:
+                return
+            self.clock.sleep_until(next_s)
+
+    def turn(self) -> Turn:
+        """One pass. A peer that does not answer, or an apply that fails, is a recorded outcome: the loop holds."""
+        at_s = self.clock.now_s()
+        try:
+            live = self.cluster.live()
+            arrivals = self.monitor.arrivals(self.config.forecast.window_s)
+            observation = Observation(at_s, arrivals, live, self.cluster.ready())
+        except Unavailable as error:
+            self.hold = Hold()
+            return Turn(at_s, None, None, None, Decision(None, f"held: {error}"))
+        turn = self._decide(observation)
+        if turn.decision.plan is None:
+            return turn
+        try:
+            outcome = self.apply(turn.decision.plan)
+        except IpaError as error:
+            outcome = Outcome(False, self.clock.now_s() - at_s, str(error))
+        return replace(turn, changes=changes(observation.live, turn.decision.plan), outcome=outcome)
+
+    def _decide(self, observation: Observation) -> Turn:
+        at_s = observation.at_s
+        predicted = forecast(observation.arrivals, self._horizon_s(observation.live), self.config.forecast)
+        if predicted is None:
+            return Turn(at_s, observation, None, None, Decision(None, "held: no arrivals observed yet"))
+        if not observation.ready:
+            return Turn(at_s, observation, predicted, None, Decision(None, "held: replicas are not ready yet"))
+        pipeline = self.config.pipeline
+        problem = price(pipeline, predicted.rate_rps)
+        wanted: Solution | Overload | None = self.policy(problem)
+        if isinstance(wanted, Solution) and wanted.evaluation is None:
+            wanted = serve_most(pipeline, predicted.rate_rps, self.policy)
+        decision, self.hold = decide(problem, wanted, observation.live, self.config.control, self.hold, at_s)
+        solution = wanted.solution if isinstance(wanted, Overload) else wanted
+        return Turn(at_s, observation, predicted, solution, decision)
+
+    def _horizon_s(self, live: Plan | None) -> float:
+        """The configured horizon, or the longest load time of a variant that may have to be started."""
+        running = {a.variant for a in live.allocations} if live else set()
+        loads = [v.load_s or 0.0 for s in self.config.pipeline.stages for v in s.variants if v.name not in running]
+        return max([self.config.forecast.horizon_s, *loads])

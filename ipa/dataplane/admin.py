@@ -1,0 +1,67 @@
+"""The admin port: plans in, arrivals and state out. Every call carries the token."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+
+from ipa.dataplane.arrivals import Arrivals
+from ipa.dataplane.plan import PlanError, parse_plan
+from ipa.dataplane.router import Router
+from ipa.dataplane.tensors import RequestError
+from ipa.dataplane.web import error, errors_as_json, json_response, read_body
+from ipa.errors import ServingError, Unavailable
+
+WINDOW_S = 120
+
+
+class Admin:
+    def __init__(self, router: Router, arrivals: Arrivals, token: str, wall: Callable[[], float]) -> None:
+        self._router = router
+        self._arrivals = arrivals
+        self._expected = f"Bearer {token}".encode()
+        self._wall = wall
+
+    def application(self) -> web.Application:
+        app = web.Application(middlewares=[errors_as_json, self._authorised()])
+        app.router.add_put("/plan", self._put_plan)
+        app.router.add_get("/plan", self._get_plan)
+        app.router.add_get("/arrivals", self._get_arrivals)
+        return app
+
+    def _authorised(self) -> Middleware:
+        @web.middleware
+        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+            if not hmac.compare_digest(given, self._expected):
+                return error(401, "the header Authorization: Bearer TOKEN is missing or wrong")
+            return await handler(request)
+
+        return check
+
+    async def _put_plan(self, request: web.Request) -> web.Response:
+        """400: the document breaks a rule; 422: a model does not fit; 503: a replica did not answer."""
+        body = await read_body(request)
+        try:
+            plan = parse_plan(body, [stage.name for stage in self._router.stages])
+            drain = await self._router.apply(plan)
+        except PlanError as broken:
+            return error(400, str(broken))
+        except ServingError as unfit:
+            return error(422, str(unfit))
+        except Unavailable as absent:
+            return error(503, str(absent))
+        return json_response({"drained": list(drain.drained), "undrained": list(drain.undrained)})
+
+    async def _get_plan(self, _: web.Request) -> web.Response:
+        return json_response(self._router.state())
+
+    async def _get_arrivals(self, request: web.Request) -> web.Response:
+        window = request.query.get("window", str(WINDOW_S))
+        if not (window.isascii() and window.isdecimal() and 1 <= len(window) <= 9 and int(window) > 0):
+            raise RequestError(f"window={window[:20]!r} must be whole seconds, at least 1")
+        arrived = self._arrivals.last(int(window), self._wall())
+        return json_response({"until_s": arrived.until_s, "counts": list(arrived.counts)})

@@ -1,0 +1,35 @@
+"""Requests ↔ one batch: tensors are joined along the first axis and split back by rows. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+import numpy as np
+
+from ipa.dataplane.tensors import Tensors
+from ipa.errors import ServingError
+
+
+def kind(tensors: Tensors) -> Hashable:
+    """Requests of one kind may share a batch: the same names, dtypes and shapes beyond the first dimension."""
+    return tuple(sorted((name, array.dtype.str, array.shape[1:]) for name, array in tensors.items()))
+
+
+def merge(requests: Sequence[Tensors]) -> Tensors:
+    """One set of tensors with the rows of `requests` (all of one kind, at least one) in their order."""
+    if len(requests) == 1:
+        return requests[0]
+    return {name: np.concatenate([tensors[name] for tensors in requests]) for name in requests[0]}
+
+
+def split(tensors: Tensors, rows: Sequence[int]) -> list[Tensors]:
+    """The tensors of each request, `rows[i]` rows for the i-th. Raises ServingError on another number of rows."""
+    total = sum(rows)
+    for name, array in tensors.items():
+        if array.ndim == 0 or array.shape[0] != total:
+            raise ServingError(f"output {name!r} has shape {list(array.shape)} for a batch of {total} rows")
+    ends = np.cumsum(rows).tolist()
+    return [
+        {name: array[end - count : end] for name, array in tensors.items()}
+        for end, count in zip(ends, rows, strict=True)
+    ]

@@ -1,0 +1,77 @@
+"""Prometheus metrics of the router: the home of prometheus_client. Counts are requests, times are seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+_ROWS = (1, 2, 4, 8, 16, 32, 64, 128)
+
+CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class StageMetrics:
+    """One stage's children, bound once: looking up labels for every request costs more than the counting."""
+
+    latency: Histogram
+    queue_wait: Histogram
+    batch_size: Histogram
+    queue_length: Gauge
+    replicas: Gauge
+    in_flight: Gauge
+    variant_answers: Callable[[str], Counter]
+
+
+class Metrics:
+    """One registry a router, so that two routers in one process (tests) do not share counts."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        r = self.registry
+        stage = ["stage"]
+        self.requests = Counter("ipa_requests", "Valid inference requests received", registry=r)
+        self.answers = Counter("ipa_answers", "Requests answered with 200", registry=r)
+        self.drops = Counter("ipa_drops", "Requests dropped before work was spent", ["reason"], registry=r)
+        self.errors = Counter("ipa_errors", "Requests that failed (500 or 502)", registry=r)
+        self.latency = Histogram(
+            "ipa_request_latency_seconds",
+            "Receipt to answer, answered requests",
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self._latency = Histogram(
+            "ipa_stage_latency_seconds",
+            "Queue and service, requests the stage answered",
+            stage,
+            buckets=_SECONDS,
+            registry=r,
+        )
+        self._queue_wait = Histogram(
+            "ipa_queue_wait_seconds", "Wait in the stage's queue", stage, buckets=_SECONDS, registry=r
+        )
+        self._batch_size = Histogram("ipa_batch_size", "Rows per batch", stage, buckets=_ROWS, registry=r)
+        self._queue_length = Gauge("ipa_queue_length", "Requests that wait", stage, registry=r)
+        self._replicas = Gauge("ipa_replicas", "Replicas that take batches", stage, registry=r)
+        self._in_flight = Gauge("ipa_in_flight", "Batches at replicas", stage, registry=r)
+        self._variant_answers = Counter(
+            "ipa_variant_answers", "Requests a variant answered", ["stage", "variant"], registry=r
+        )
+
+    def stage(self, name: str) -> StageMetrics:
+        return StageMetrics(
+            latency=self._latency.labels(name),
+            queue_wait=self._queue_wait.labels(name),
+            batch_size=self._batch_size.labels(name),
+            queue_length=self._queue_length.labels(name),
+            replicas=self._replicas.labels(name),
+            in_flight=self._in_flight.labels(name),
+            variant_answers=lambda variant: self._variant_answers.labels(name, variant),
+        )
+
+    def text(self) -> bytes:
+        """What GET /metrics answers."""
+        return generate_latest(self.registry)

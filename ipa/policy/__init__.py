@@ -1,0 +1,33 @@
+"""Choose: Problem → Solution. One file a policy, one line in POLICIES, one contract test for all.
+
+A policy sees prices only. It returns the choice it found or the reason why there is none; `choose` judges every
+choice by the one evaluation, so no policy can report numbers of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from ipa.errors import UsageError
+from ipa.options import Problem
+from ipa.policy import exhaustive, milp
+from ipa.policy.solution import Solution
+
+Policy = Callable[[Problem], Solution]
+
+POLICIES: dict[str, Policy] = {
+    "milp": milp.solve,
+    "exhaustive": exhaustive.solve,
+}
+DEFAULT = "milp"
+
+
+def policy_named(name: str) -> Policy:
+    """Raises UsageError for a name that is not in the registry; `auto` is the default policy."""
+    name = DEFAULT if name == "auto" else name
+    if name not in POLICIES:
+        raise UsageError(f"--policy {name!r} is not known: one of auto, {', '.join(POLICIES)}")
+    return POLICIES[name]
+
+
+__all__ = ["DEFAULT", "POLICIES", "Policy", "Solution", "policy_named"]

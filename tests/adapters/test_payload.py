@@ -1,0 +1,98 @@
+"""The samples of a load, and the bodies they become."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ipa.adapters import payload as module
+from ipa.adapters.payload import Bodies, InputTensor, Payload, assumed_tensor, input_tensor, read_payload
+from ipa.errors import ConfigError
+
+INPUTS = np.arange(12, dtype=np.float32).reshape(3, 2, 2) / 7
+
+
+def _payload(inputs: Any = INPUTS) -> Payload:
+    return Payload(Path("p.npz"), inputs, np.arange(len(inputs)))
+
+
+def _metadata(*shape: int, datatype: str = "FP32") -> dict[str, Any]:
+    return {"inputs": [{"name": "image", "datatype": datatype, "shape": list(shape)}]}
+
+
+def test_a_good_file(tmp_path: Path) -> None:
+    np.savez(tmp_path / "p.npz", inputs=INPUTS, labels=[4, 5, 6], more=[1])
+    payload = read_payload(tmp_path / "p.npz")
+    assert np.array_equal(payload.inputs, INPUTS)
+    assert payload.labels.tolist() == [4, 5, 6]
+
+
+@pytest.mark.parametrize(
+    ("arrays", "rule"),
+    [
+        ({"inputs": INPUTS}, "labels: is missing"),
+        ({"labels": [1]}, "inputs: is missing"),
+        ({"inputs": INPUTS.astype(float), "labels": [1, 2, 3]}, "must be float32"),
+        ({"inputs": INPUTS, "labels": [1, 2]}, "labels: must be one a sample"),
+        ({"inputs": INPUTS[:0], "labels": []}, "at least one sample"),
+        ({"inputs": INPUTS * np.float32("nan"), "labels": [1, 2, 3]}, "must be finite"),
+        ({"inputs": INPUTS, "labels": np.array([None] * 3)}, "without pickled objects"),
+    ],
+)
+def test_a_bad_file_is_named_with_its_rule(tmp_path: Path, arrays: dict[str, Any], rule: str) -> None:
+    np.savez(tmp_path / "p.npz", **arrays)
+    with pytest.raises(ConfigError, match=rule) as error:
+        read_payload(tmp_path / "p.npz")
+    assert "p.npz" in str(error.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"not an archive", b"PK\x03\x04broken"])
+def test_no_npz_at_all(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "p.npz").write_bytes(content)
+    with pytest.raises(ConfigError, match=r"must be an \.npz file"):
+        read_payload(tmp_path / "p.npz")
+
+
+def test_a_bare_array_a_missing_file_and_none(tmp_path: Path) -> None:
+    np.save(tmp_path / "p.npy", INPUTS)
+    with pytest.raises(ConfigError, match="one bare array"):
+        read_payload(tmp_path / "p.npy")
+    with pytest.raises(ConfigError, match="No such file"):
+        read_payload(tmp_path / "none.npz")
+    with pytest.raises(ConfigError, match=r"load\.payload: is needed"):
+        read_payload(None)
+
+
+@pytest.mark.parametrize("shape", [(-1, 2, 2), (-1, -1, 2)])
+def test_what_fits(shape: tuple[int, ...]) -> None:
+    assert input_tensor(_metadata(*shape), _payload()) == InputTensor("image", "FP32", shape[1:])
+
+
+@pytest.mark.parametrize(
+    ("metadata", "rule"),
+    [
+        (_metadata(-1, 2, 3), "the model takes"),
+        (_metadata(-1, 4), "the model takes"),
+        (_metadata(-1, 2, 2, datatype="INT64"), "the model takes INT64"),
+        ({"inputs": []}, "must take one input"),
+        ({}, "must take one input"),
+        ({"inputs": _metadata(-1)["inputs"] * 2}, "must take one input"),
+    ],
+)
+def test_what_does_not_fit(metadata: dict[str, Any], rule: str) -> None:
+    with pytest.raises(ConfigError, match=rule):
+        input_tensor(metadata, _payload())
+
+
+def test_bodies_are_v2_json_of_exactly_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "KEEP_BODIES", 2)  # the third is encoded when asked for
+    payload = _payload()
+    bodies = Bodies(payload, assumed_tensor(payload))
+    for sample in (2, 0, 1, 2):
+        (tensor,) = json.loads(bodies.body(sample))["inputs"]
+        assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("input", "FP32", [1, 2, 2])
+        assert np.array_equal(np.array(tensor["data"], dtype=np.float32), INPUTS[sample].reshape(-1))

@@ -1,0 +1,133 @@
+"""A replica that answers when told to, a clock that moves when told to, and a router built on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ipa.dataplane.background import Background
+from ipa.dataplane.metrics import Metrics
+from ipa.dataplane.plan import ReplicaSpec, RoutePlan, StageRoute
+from ipa.dataplane.protocol import ModelMetadata
+from ipa.dataplane.router import Router
+from ipa.dataplane.stage import Client, StageLimits
+from ipa.dataplane.tensors import Array, Tensors, TensorSpec
+from ipa.errors import Unavailable
+
+
+@dataclass(slots=True)
+class FakeClock:
+    now_s: float = 1000.0
+
+    def __call__(self) -> float:
+        return self.now_s
+
+
+@dataclass(slots=True)
+class FakeReplica:
+    """Doubles `x` into `x`. While `gate` is closed a call waits; `faults` are raised first, one a call."""
+
+    faults: list[Exception] = field(default_factory=list)
+    is_ready: bool = True
+    calls: list[list[float]] = field(default_factory=list)  # the first column of every batch it got
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    closed: bool = False
+
+    async def infer(self, inputs: Tensors, timeout_s: float | None = None) -> dict[str, Array]:
+        assert not self.closed, "a closed replica was called"
+        self.calls.append(inputs["x"].reshape(len(inputs["x"]), -1)[:, 0].tolist())
+        await self.gate.wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        return {"x": inputs["x"] * 2}
+
+    async def ready(self) -> bool:
+        return self.is_ready
+
+    async def close(self) -> None:
+        self.closed = True
+
+    @property
+    def held(self) -> int:
+        return len(self.calls)
+
+
+def doubling(name: str = "double") -> ModelMetadata:
+    tensor = TensorSpec("x", "FP32", (-1, 2))
+    return ModelMetadata(name, (tensor,), (tensor,))
+
+
+def spec(replica_id: str) -> ReplicaSpec:
+    return ReplicaSpec(replica_id, "127.0.0.1:1", "double", "plain")
+
+
+def route(stage: str, ids: Sequence[str], batch: int = 4, remaining_s: float = 0.0) -> StageRoute:
+    return StageRoute(stage, batch, remaining_s, tuple(spec(replica_id) for replica_id in ids))
+
+
+def plan(*stages: StageRoute) -> RoutePlan:
+    return RoutePlan(stages)
+
+
+def rows(*values: float) -> Tensors:
+    """A request of one row per value."""
+    return {"x": np.array([[value, 0.0] for value in values], dtype=np.float32)}
+
+
+def first(answer: object) -> list[float]:
+    """The first column of an answer's x."""
+    assert isinstance(answer, dict), answer
+    column: list[float] = answer["x"][:, 0].tolist()
+    return column
+
+
+class FakeWorld:
+    """A router whose replicas are fakes, by id. Every gate starts open unless `closed` names it."""
+
+    def __init__(
+        self,
+        stages: Sequence[str] = ("one",),
+        drop_after_s: float = 10.0,
+        queue_limit: int = 100,
+        in_flight: int = 1,
+    ) -> None:
+        self.clock = FakeClock()
+        self.replicas: dict[str, FakeReplica] = {}
+        self.models: dict[str, ModelMetadata] = {}
+        self.metrics = Metrics()
+        self.crashes: list[BaseException] = []
+        self.background = Background(self.crashes.append)
+        limits = StageLimits(drop_after_s, queue_limit, in_flight)
+        self.router = Router("pipe", stages, limits, self.metrics, self.background, self.clock, self._connect)
+
+    def replica(self, replica_id: str) -> FakeReplica:
+        if replica_id not in self.replicas:
+            self.replicas[replica_id] = FakeReplica()
+        return self.replicas[replica_id]
+
+    def open(self, *ids: str) -> None:
+        for replica_id in ids:
+            self.replica(replica_id).gate.set()
+
+    def send(self, *values: float, age_s: float = 0.0) -> asyncio.Task[object]:
+        answer = self.router.answer(rows(*values), len(values), self.clock.now_s - age_s)
+        return asyncio.create_task(answer)
+
+    async def close(self) -> None:
+        await self.background.stop()
+        await self.router.close()
+        assert self.crashes == []
+
+    async def _connect(self, wanted: ReplicaSpec) -> tuple[Client, ModelMetadata]:
+        if wanted.id.startswith("absent"):
+            raise Unavailable(f"{wanted.id} does not answer")
+        return self.replica(wanted.id), self.models.get(wanted.id, doubling())
+
+
+async def settle() -> None:
+    """Let everything that can run, run."""
+    for _ in range(20):
+        await asyncio.sleep(0)

@@ -1,0 +1,282 @@
+"""The public port over a real socket, with replicas that answer when told to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import orjson
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ipa.dataplane import web as web_module
+from ipa.dataplane.arrivals import Arrivals
+from ipa.dataplane.ingress import Ingress
+from tests.dataplane.fakes import FakeWorld, plan, route
+
+INFER = "/v2/models/pipe/infer"
+WALL_S = 5000.5
+
+Client = TestClient[web.Request, web.Application]
+
+
+class Port(FakeWorld):
+    """A FakeWorld behind the real ingress; everything arrives in second 5000."""
+
+    def __init__(self, **changes: Any) -> None:
+        super().__init__(**changes)
+        self.arrivals = Arrivals(4000.0)
+        ingress = Ingress(self.router, self.arrivals, self.metrics, self.clock, lambda: WALL_S)
+        self.application = ingress.application()
+
+    def arrived(self) -> int:
+        return sum(self.arrivals.last(1000, 5001.0).counts)
+
+
+def serve(story: Callable[[Port, Client], Awaitable[None]], **changes: Any) -> None:
+    """Runs `story` with a client; a plan is routed unless the world has `stages` of its own."""
+
+    async def run() -> None:
+        port = Port(**changes)
+        if "stages" not in changes:
+            await port.router.apply(plan(route("one", ["a"])))
+        server = TestServer(port.application, handler_cancellation=True)
+        async with TestClient(server) as client:
+            await story(port, client)
+        await port.close()
+
+    asyncio.run(run())
+
+
+def body(*values: float, **changes: Any) -> bytes:
+    data = [number for value in values or (1.0,) for number in (value, 0.0)]
+    tensor = {"name": "x", "datatype": "FP32", "shape": [len(data) // 2, 2], "data": data}
+    return orjson.dumps({"inputs": [tensor]} | changes)
+
+
+@pytest.mark.parametrize(
+    "content_type", [None, "application/json", "application/x-www-form-urlencoded", "text/plain; charset=x"]
+)
+def test_a_request_is_answered_whatever_its_content_type(content_type: str | None) -> None:
+    async def story(port: Port, client: Client) -> None:
+        port.open("a")
+        headers = {"Content-Type": content_type} if content_type else {}
+        skip = () if content_type else ("Content-Type",)
+        answer = await client.post(INFER, data=body(1, 2, id="7"), headers=headers, skip_auto_headers=skip)
+        assert answer.status == 200
+        assert answer.content_type == "application/json"
+        assert await answer.json() == {
+            "model_name": "pipe",
+            "id": "7",
+            "outputs": [{"name": "x", "datatype": "FP32", "shape": [2, 2], "data": [2.0, 0.0, 4.0, 0.0]}],
+        }
+
+    serve(story)
+
+
+def test_metadata_and_health_follow_the_plan() -> None:
+    async def story(port: Port, client: Client) -> None:
+        async def status(path: str) -> int:
+            return (await client.get(path)).status
+
+        assert await status("/v2/health/live") == 200
+        for path in ("/v2/health/ready", "/v2/models/pipe/ready", "/v2/models/pipe"):
+            assert await status(path) == 503
+        assert (await client.post(INFER, data=body())).status == 503
+        await port.router.apply(plan(route("one", ["a"])))
+        assert await (await client.get("/v2/health/ready")).json() == {"ready": True}
+        assert await (await client.get("/v2/models/pipe/ready")).json() == {"name": "pipe", "ready": True}
+        tensors = [{"name": "x", "datatype": "FP32", "shape": [-1, 2]}]
+        metadata = await (await client.get("/v2/models/pipe")).json()
+        assert (metadata["name"], metadata["inputs"], metadata["outputs"]) == ("pipe", tensors, tensors)
+        assert (await (await client.get("/v2")).json())["name"] == "ipa"
+
+    serve(story, stages=["one"])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("POST", "/v2/models/other/infer", 404),
+        ("GET", "/v2/models/other", 404),
+        ("GET", "/v2/models/other/ready", 404),
+        ("GET", "/nowhere", 404),
+        ("GET", INFER, 405),
+        ("POST", "/v2/models/%0d%0aX-Evil:1/infer", 404),
+    ],
+)
+def test_what_does_not_exist_is_a_json_error(method: str, path: str, status: int) -> None:
+    async def story(port: Port, client: Client) -> None:
+        answer = await client.request(method, path, data=body() if method == "POST" else None)
+        assert answer.status == status
+        assert list(await answer.json()) == ["error"]
+
+    serve(story)
+
+
+def test_a_body_over_the_limit_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ipa.dataplane.ingress.BODY_LIMIT_BYTES", 1000)
+
+    async def story(port: Port, client: Client) -> None:
+        answer = await client.post(INFER, data=b" " * 1001)
+        assert answer.status == 413
+        assert "bytes, the limit" in (await answer.json())["error"]
+        assert (await client.post(INFER, data=b" " * 1000)).status == 400
+
+    serve(story)
+    assert web_module.BODY_LIMIT_BYTES == 64 * 1024 * 1024
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+tensors = st.fixed_dictionaries(
+    {},
+    optional={
+        "name": st.just("x") | json_values,
+        "datatype": st.just("FP32") | json_values,
+        "shape": st.just([1, 2]) | json_values,
+        "data": st.just([1, 2]) | json_values,
+    },
+)
+documents = st.fixed_dictionaries(
+    {},
+    optional={
+        "inputs": st.lists(tensors, max_size=2) | json_values,
+        "id": json_values,
+        "outputs": json_values,
+    },
+)
+cut = st.tuples(st.integers(0, 70), st.binary(max_size=3)).map(lambda p: body()[: p[0]] + p[1] + body()[p[0] + 2 :])
+
+
+def test_malformed_bodies_never_yield_a_5xx() -> None:
+    """One server, one connection, 400 bodies: each is answered 200 or 400 with a reason."""
+
+    @settings(max_examples=400)
+    @given(st.lists(st.binary(max_size=40) | documents.map(orjson.dumps) | cut, min_size=1, max_size=1))
+    def collect(bodies: list[bytes]) -> None:
+        sent.extend(bodies)
+
+    sent: list[bytes] = []
+    collect()
+
+    async def story(port: Port, client: Client) -> None:
+        port.open("a")
+        for malformed in sent:
+            answer = await client.post(INFER, data=malformed)
+            document = await answer.json()
+            assert answer.status in (200, 400), (malformed, document)
+            assert answer.status == 200 or document["error"], malformed
+
+    serve(story)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"Content-Encoding: gzip\r\nContent-Length: 4\r\n\r\nxxxx",
+        b"Transfer-Encoding: chunked\r\n\r\nzz\r\nbroken\r\n0\r\n\r\n",
+        b"Content-Length: abc\r\n\r\n",
+        b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n{}",
+        b"Bad Header\r\n\r\n",
+    ],
+)
+def test_broken_http_is_the_clients_fault(sent: bytes) -> None:
+    async def story(port: Port, client: Client) -> None:
+        reader, writer = await asyncio.open_connection(client.host, client.port)
+        writer.write(f"POST {INFER} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".encode() + sent)
+        await writer.drain()
+        status = await reader.readline()
+        assert status.startswith(b"HTTP/1.1 400") or status.startswith(b"HTTP/1.0 400"), status
+        writer.close()
+        await writer.wait_closed()
+
+    serve(story)
+
+
+def test_a_drop_says_why_in_a_header() -> None:
+    async def story(port: Port, client: Client) -> None:
+        busy = asyncio.create_task(client.post(INFER, data=body()))
+        late = asyncio.create_task(client.post(INFER, data=body()))
+        while port.replica("a").held + port.router.stages[0].queue_length < 2:
+            await asyncio.sleep(0.001)
+        full = await client.post(INFER, data=body())
+        assert (full.status, full.headers["X-Ipa-Drop"], full.headers["Retry-After"]) == (
+            503,
+            "queue-full",
+            "1",
+        )
+        port.clock.now_s += 100
+        port.open("a")
+        dropped = await late
+        assert (dropped.status, dropped.headers["X-Ipa-Drop"]) == (504, "deadline")
+        assert "10 s" in (await dropped.json())["error"]
+        assert (await busy).status == 200
+
+    serve(story, queue_limit=1)
+
+
+def test_a_client_that_hangs_up_frees_its_place() -> None:
+    async def story(port: Port, client: Client) -> None:
+        busy = asyncio.create_task(client.post(INFER, data=body()))
+        leaving = asyncio.create_task(client.post(INFER, data=body(3)))
+        while port.router.stages[0].queue_length < 1:
+            await asyncio.sleep(0.001)
+        leaving.cancel()
+        while port.router.stages[0].queue_length:
+            await asyncio.sleep(0.001)
+        port.open("a")
+        assert (await busy).status == 200
+        assert port.replica("a").calls == [[1.0]]
+        assert b'ipa_drops_total{reason="disconnected"} 1.0' in port.metrics.text()
+
+    serve(story)
+
+
+def test_an_output_that_json_cannot_carry_is_a_500_and_the_router_lives() -> None:
+    async def story(port: Port, client: Client) -> None:
+        port.open("a")
+        answer = await client.post(INFER, data=body(3e38))  # doubled, it is beyond float32
+        assert answer.status == 500
+        assert "NaN or infinity" in (await answer.json())["error"]
+        assert (await client.post(INFER, data=body(1))).status == 200
+
+    with pytest.warns(RuntimeWarning, match="overflow"):
+        serve(story)
+
+
+def test_only_valid_requests_are_arrivals_and_the_metrics_add_up() -> None:
+    async def story(port: Port, client: Client) -> None:
+        port.open("a")
+        for _ in range(3):
+            assert (await client.post(INFER, data=body())).status == 200
+        assert (await client.post(INFER, data=b"{}")).status == 400
+        assert (await client.post("/v2/models/other/infer", data=body())).status == 404
+        await port.router.apply(plan(route("one", [])))
+        assert (await client.post(INFER, data=body())).status == 503
+        assert port.arrived() == 4
+        text = (await (await client.get("/metrics")).read()).decode()
+        for line in (
+            "ipa_requests_total 4.0",
+            "ipa_answers_total 3.0",
+            "ipa_errors_total 0.0",
+            'ipa_drops_total{reason="unavailable"} 1.0',
+            "ipa_request_latency_seconds_count 3.0",
+            'ipa_stage_latency_seconds_count{stage="one"} 3.0',
+            'ipa_queue_wait_seconds_count{stage="one"} 3.0',
+            'ipa_batch_size_sum{stage="one"} 3.0',
+            'ipa_queue_length{stage="one"} 0.0',
+            'ipa_replicas{stage="one"} 0.0',
+            'ipa_in_flight{stage="one"} 0.0',
+            'ipa_variant_answers_total{stage="one",variant="plain"} 3.0',
+        ):
+            assert line in text.splitlines()
+
+    serve(story)

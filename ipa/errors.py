@@ -4,6 +4,8 @@ IpaError (1)
 ├── UsageError (2)      the command line asks for something that cannot be
 ├── ConfigError (2)     a config or profile breaks rules: all of them at once
 ├── ServingError (1)    a process or port on this machine failed for good
+├── Unfit (2)           a latency model that its points do not carry (ipa.latency)
+├── NoFeasiblePlanError (3) a command needs a plan to go on and there is none (ipa.cli)
 └── Unavailable (1)     a peer did not answer: retryable, the loop holds and tries again
 
 "No feasible plan" and "no decision" are values, not errors.

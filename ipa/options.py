@@ -177,19 +177,20 @@ def _priced(pipeline: Pipeline, stage: Stage) -> Iterable[_Row]:
         for (name, hardware, cores), rows in groups.items():
             if name != variant.name:
                 continue
+            measured = {row.batch: row.throughput_rps for row in rows}
+            table = settings.model == "table"
+            batches = [b for b in pipeline.batches or sorted(measured) if b in measured or not table]
             try:
                 latency = _model(settings.model, rows, settings.percentile)
                 mean = _model(settings.model, rows, "mean")
+                points = [(b, latency.latency_s(b), mean.latency_s(b)) for b in batches]
             except Unfit as error:
                 where = f"{stage.name}/{name} on {hardware} with {cores} core(s)"
                 raise UsageError(f"{where}: latency.model {settings.model!r} does not fit: {error}") from error
-            measured = {row.batch: row.throughput_rps for row in rows}
-            for batch in pipeline.batches or sorted(measured):
-                if settings.model == "table" and batch not in measured:
-                    continue
-                latency_s = latency.latency_s(batch) * (1 + settings.margin)
+            for batch, latency_s, mean_s in points:
                 # h before its margin: as measured, else batch / mean latency; the latency margin never touches it.
-                throughput = measured.get(batch) or batch / mean.latency_s(batch)
+                throughput = measured.get(batch) or batch / mean_s
+                latency_s *= 1 + settings.margin
                 yield name, hardware, cores, batch, latency_s, throughput * (1 + settings.throughput_margin)
 
 

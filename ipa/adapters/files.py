@@ -107,9 +107,14 @@ def _allocation(row: Any, where: str, pipeline: Pipeline, problems: list[Violati
     if row["stage"] not in stages:
         problems.append(Violation(f"{where}.stage", f"{row['stage']!r} is not a stage: one of {', '.join(stages)}"))
         return None
-    names = [variant.name for variant in stages[row["stage"]].variants]
+    stage = stages[row["stage"]]
+    names = [variant.name for variant in stage.variants]
     if row["variant"] not in names:
-        rule = f"{row['variant']!r} is not a variant of {row['stage']}: one of {', '.join(names)}"
+        rule = f"{row['variant']!r} is not a variant of {stage.name}: one of {', '.join(names)}"
         problems.append(Violation(f"{where}.variant", rule))
+    if row["hardware"] not in stage.hardware:
+        rule = f"{row['hardware']!r} is not hardware of {stage.name}: one of {', '.join(stage.hardware)}"
+        problems.append(Violation(f"{where}.hardware", rule))
+    if len(problems) > before:
         return None
     return Allocation(*(row[k] for k in ("stage", "variant", "hardware", "cores", "batch", "replicas")))

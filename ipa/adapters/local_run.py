@@ -6,13 +6,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO
 
 from ipa.adapters.state import RunState, attach
-from ipa.errors import ServingError, UsageError
+from ipa.errors import ServingError, Unavailable, UsageError
 
 STOP_TIMEOUT_S = 12.0  # `ipa serve` promises to be gone within 10 s
 _POLL_S = 0.1
@@ -60,20 +60,24 @@ def running_or_started(name: str, config: Path, port: int, rate_rps: float, *, k
 
 def _ready(name: str, process: subprocess.Popen[bytes], said: IO[bytes]) -> RunState:
     """The state once every replica is warm."""
-    from ipa.adapters.local_cluster import LocalCluster
-
     while process.poll() is None:
         state = attach(name)
-        if state is not None:
-            cluster = LocalCluster(state)
-            try:
-                if cluster.live() is not None and cluster.ready():
-                    return state
-            finally:
-                cluster.close()
+        if state is not None and _is_warm(state):
+            return state
         time.sleep(_POLL_S)
     said.seek(0)
     raise ServingError(f"the pipeline could not be started:\n{said.read().decode(errors='replace').strip()}")
+
+
+def _is_warm(state: RunState) -> bool:
+    """Whether its plan runs; a run that does not answer is about to say why it ends."""
+    from ipa.adapters.local_cluster import LocalCluster
+
+    with closing(LocalCluster(state)) as cluster:
+        try:
+            return cluster.live() is not None and cluster.ready()
+        except Unavailable:
+            return False
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

@@ -33,6 +33,7 @@ from ipa.domain import Config, Measurement, Stage, Variant
 from ipa.latency.sampling import Rule, Sampled, enough, next_look, summary
 
 RULE = Rule()
+CALL_TIMEOUT_S = 300.0  # a server that takes longer for one batch hangs
 SAMPLES = 256  # requests in turn: enough that no input is special, few enough to pass through the stages before
 WARM_UP_RUNS = 5
 WARM_UP_S = 0.5
@@ -104,7 +105,7 @@ class _Samples:
     async def _outputs(self, stage: Stage) -> Sequence[Tensors]:
         given = await self.given(stage)
         async with _server(self._config, stage, most_accurate(stage), 1, self._logs) as (_, replica):
-            return [await replica.infer(request) for request in await _requests(given, replica)]
+            return [await replica.infer(request, CALL_TIMEOUT_S) for request in await _requests(given, replica)]
 
 
 async def _requests(given: Given, replica: Replica) -> Sequence[Tensors]:
@@ -142,7 +143,7 @@ def _run(replica: Replica, requests: Sequence[Tensors], batch: int) -> Run:
     rows = [1] * batch
 
     async def run() -> None:
-        split(await replica.infer(merge(list(islice(in_turn, batch)))), rows)
+        split(await replica.infer(merge(list(islice(in_turn, batch))), CALL_TIMEOUT_S), rows)
 
     return run
 

@@ -16,11 +16,13 @@ def serve(
     ] = None,
     plan: Annotated[Path | None, typer.Option(help="Start with this plan file instead.")] = None,
     grpc_port: Annotated[int | None, typer.Option(help="Not built yet.", hidden=True)] = None,
+    until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
     """Serve the pipeline on this machine until it is stopped (^C)."""
     from rich.console import Console
 
     from ipa.adapters.files import load_config, read_plan
+    from ipa.adapters.serving.lifeline import terminate_at_end_of_stdin
     from ipa.adapters.serving.run import serve_plan
     from ipa.adapters.serving.servable import check_servable
     from ipa.cli.planning import plan_for
@@ -30,10 +32,13 @@ def serve(
         raise UsageError(f"--grpc-port {grpc_port}: a gRPC ingress is not built yet; --port serves V2 over HTTP")
     if plan is not None and rate is not None:
         raise UsageError("--rate and --plan: give one of them, a plan file holds for every rate")
+    if until_stdin_ends:
+        terminate_at_end_of_stdin()
     settings = load_config(config)
     check_servable(settings, str(config))
     chosen = plan_for(settings, 10.0 if rate is None else rate) if plan is None else read_plan(plan, settings.pipeline)
     console = Console(stderr=True, highlight=False, markup=False)
     for a in chosen.allocations:
-        console.print(f"{a.stage}: {a.replicas} × {a.variant}, {a.cores} cores each ({a.hardware}), batch {a.batch}")
+        cores = f"{a.cores} core{'s' if a.cores != 1 else ''} each"
+        console.print(f"{a.stage}: {a.replicas} × {a.variant}, {cores} ({a.hardware}), batch {a.batch}")
     raise typer.Exit(serve_plan(settings, chosen, port, console.print))

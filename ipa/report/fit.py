@@ -43,10 +43,11 @@ def _row(fit: Fit) -> dict[str, Any]:
 
 
 def print_table(fits: Sequence[Fit]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from ipa.report.console import stdout_console
+
+    console = stdout_console()
     console.print("latency of a batch of b requests in ms, fitted on relative error")
     for server in dict.fromkeys(fit.server for fit in fits):
         table = Table(title=_server(server), title_justify="left")

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
+from ipa.report.console import stdout_console
 from ipa.workload.summary import LoadSummary
 
 LATE_GENERATOR_S = 0.010
 
 
 def print_table(summary: LoadSummary) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(show_header=False)
@@ -21,7 +21,7 @@ def print_table(summary: LoadSummary) -> None:
     table.add_column(justify="right")
     for name, value in asdict(summary).items():
         table.add_row(name.removesuffix("_s").replace("_", " "), _pretty(name, value))
-    Console().print(table)
+    stdout_console().print(table)
 
 
 def late_generator(summary: LoadSummary) -> str | None:

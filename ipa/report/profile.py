@@ -28,10 +28,11 @@ def document(pipeline: str, file: Path, points: Sequence[Sampled], skipped: int)
 
 
 def print_table(file: Path, points: Sequence[Sampled], skipped: int) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    from ipa.report.console import stdout_console
+
+    console = stdout_console()
     if points:
         table = Table(title="latency of a batch in ms", title_justify="left")
         for column in ("stage", "variant"):

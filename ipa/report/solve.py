@@ -11,6 +11,7 @@ from ipa.evaluation import Evaluation
 from ipa.options import Problem
 from ipa.policy import Solution
 from ipa.policy.infeasible import Relaxation
+from ipa.report.console import stdout_console
 
 EMPTY_NUMBERS = ("objective", "score", "accuracy", "cost_cores", "cost_per_hour", "latency_s")
 
@@ -66,12 +67,11 @@ def change_row(change: Change) -> dict[str, Any]:
 
 def table(document: dict[str, Any]) -> None:
     """The same for people: the plan, its totals, what changes, or why there is no plan."""
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console()
+    console = stdout_console()
     if not document["feasible"]:
-        console.print(document["reason"], highlight=False, soft_wrap=True)
+        console.print(document["reason"], soft_wrap=True)
         return
     grid = Table(title=f"{document['pipeline']} at {document['rate_rps']:g} requests/s", title_justify="left")
     for name in ("stage", "variant", "hardware"):
@@ -96,7 +96,7 @@ def table(document: dict[str, Any]) -> None:
         soft_wrap=True,
     )
     for change in document["changes"]:
-        console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}", highlight=False)
+        console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}")
 
 
 def _words(row: dict[str, Any] | None) -> str:

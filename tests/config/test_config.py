@@ -224,6 +224,11 @@ class TestPlanFiles:
         ("old", "new", "rule"),
         [
             ("variant: light", "variant: dark", "plan[0].variant: 'dark' is not a variant of classify: one of light"),
+            (
+                "light, hardware: cpu",
+                "light, hardware: gpu",
+                "plan[0].hardware: 'gpu' is not hardware of classify: one of cpu",
+            ),
             ("replicas: 2", "replicas: 0", "plan[0].replicas: 0 is not a whole number of at least 1"),
             ("stage: detect", "stage: classify", "plan[1].variant: 'small' is not a variant of classify"),
             ("stage: detect", "stage: x", "plan[1].stage: 'x' is not a stage: one of detect, classify"),

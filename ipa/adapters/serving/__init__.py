@@ -1,14 +1,14 @@
 """Serving a pipeline on this machine: a supervisor that owns one router and one model server per replica.
 
-    run          `ipa serve` after parsing: state folder, signals, the exit code
-    supervisor   a plan in; starts, routes, watches and stops what it takes
-    control_api  the supervisor over HTTP, for other processes on this machine
-    changes      one step of a change: start, switch, drain, stop
-    routing      Plan and profile → what the router is told (pure)
-    servable     what this version cannot serve, refused by name
-    *_process    one child process each: a model server, the router
-    child        what children share: a start message on stdin, which is their lifeline too
-    model_server the child that serves one model: MLServer, onnx_model, raw_tensors
+    run              one run from start to exit code: state folder, signals
+    supervisor       a plan in; starts, routes, watches and stops what it takes
+    control_api      the supervisor over HTTP, for other processes on this machine
+    fleet            the replicas: several at once, noticing a death, the cores they use (usage)
+    replica_process  one model server: started, waited for, warmed up, measured
+    router_process   the router, and the call that gives it a plan (routing says what is in it)
+    child, lifeline  what children share: a start message on stdin, which is their lifeline too
+    model_server     the child that serves one model: MLServer with onnx_model and raw_tensors
+    servable         what this version cannot serve, refused by name
 
 Nothing here decides what to run.
 """

@@ -40,7 +40,7 @@ class Fleet:
         self._died = died
         self._members: dict[str, Member] = {}
         self._watches: dict[str, asyncio.Task[None]] = {}
-        self._numbers = count(1)
+        self._ids: set[str] = set()
         self._used = CoreSeconds()
 
     def members(self) -> tuple[Member, ...]:
@@ -65,25 +65,37 @@ class Fleet:
         return started
 
     async def _start(self, allocation: Allocation) -> Member:
-        number = next(self._numbers)
         spec = ReplicaSpec(
-            id=f"{allocation.stage}-{allocation.variant}-{number}",
+            id=self._free_id(allocation),
             stage=allocation.stage,
             variant=allocation.variant,
             model=model_file(self._models, allocation.stage, allocation.variant),
             cores=allocation.cores,
             batch=allocation.batch,
         )
-        self._used.begin(spec.id, spec.cores, time.monotonic())
+        self._count_in(spec)
         try:
             process = await start_replica(spec, self._log_folder)
         except BaseException:  # also when the start is cancelled: what did not come up uses no cores
-            self._used.end(spec.id, time.monotonic())
+            self._count_out(spec.id)
             raise
         member = Member(process, RoutedReplica(spec.id, spec.stage, allocation.server, process.address))
         self._members[spec.id] = member
         self._watches[spec.id] = asyncio.create_task(self._watch(member))
         return member
+
+    def _free_id(self, allocation: Allocation) -> str:
+        """Numbers are used again, and with them log files: a model that never comes up must not fill the disk."""
+        names = (f"{allocation.stage}-{allocation.variant}-{number}" for number in count(1))
+        return next(name for name in names if name not in self._ids)
+
+    def _count_in(self, spec: ReplicaSpec) -> None:
+        self._ids.add(spec.id)
+        self._used.begin(spec.id, spec.cores, time.monotonic())
+
+    def _count_out(self, replica_id: str) -> None:
+        self._ids.remove(replica_id)
+        self._used.end(replica_id, time.monotonic())
 
     async def _watch(self, member: Member) -> None:
         await member.process.child.wait()
@@ -92,11 +104,11 @@ class Fleet:
 
     def _remove(self, member: Member) -> None:
         del self._members[member.id], self._watches[member.id]
-        self._used.end(member.id, time.monotonic())
+        self._count_out(member.id)
 
     async def stop(self, members: Iterable[Member]) -> None:
         """SIGTERM, if need be SIGKILL; returns once all are reaped. Members that are gone already are skipped."""
-        await asyncio.gather(*(self._stop(member) for member in members if member.id in self._members))
+        await asyncio.gather(*(self._stop(m) for m in members if self._members.get(m.id) is m))
 
     async def _stop(self, member: Member) -> None:
         self._watches[member.id].cancel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 from typing import Any
 
@@ -19,7 +20,21 @@ def read_start_message() -> dict[str, Any]:
     return message
 
 
+def terminate_at_end_of_stdin() -> None:
+    """From now on the end of stdin is a SIGTERM: for a parent that wants an orderly stop, however it ends itself."""
+    threading.Thread(target=_terminate_at_end, name="lifeline", daemon=True).start()
+
+
 def _exit_at_end() -> None:
+    _wait_for_end()
+    os._exit(1)
+
+
+def _terminate_at_end() -> None:
+    _wait_for_end()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _wait_for_end() -> None:
     while os.read(_STDIN, 1024):
         pass
-    os._exit(1)

@@ -51,13 +51,11 @@ async def start_replica(spec: ReplicaSpec, log_folder: Path) -> ReplicaProcess:
 
     Raises ServingError with the stage, the variant, the exit code and the last line of stderr.
     """
-    for attempt in range(1, _PORT_ATTEMPTS + 1):
+    for _ in range(_PORT_ATTEMPTS):
         try:
             return await _start_once(spec, log_folder / f"{spec.id}.log")
         except _PortLostError as error:
             lost = error
-            if attempt == _PORT_ATTEMPTS:
-                break
     raise ServingError(f"{_name(spec)}: {_PORT_ATTEMPTS} times somebody took its port first: {lost}")
 
 

@@ -64,6 +64,8 @@ class Supervisor:
             self._routed = frozenset(member.id for member in started)
             await self._route()
             self.plan = plan
+            for stage in self._targets:
+                self._heal(stage)
 
     async def stop(self) -> None:
         """Everything, within about nine seconds; whatever was under way is abandoned."""
@@ -110,17 +112,19 @@ class Supervisor:
         kept = wanted_ids(step, running)
         started = await self._fleet.start(missing(step, running))
         surplus = [m for m in self._fleet.of_stage(step.stage) if m.id not in kept and m not in started]
-        before, routed = self._targets[step.stage], self._routed
-        self._targets[step.stage] = step
-        self._routed = (routed - {m.id for m in surplus}) | {m.id for m in started}
+        leaving, coming = {m.id for m in surplus}, {m.id for m in started}
+        before, self._targets[step.stage] = self._targets[step.stage], step
+        self._routed = (self._routed - leaving) | coming
         try:
             undrained = await self._route()
         except IpaError:
-            self._targets[step.stage], self._routed = before, routed
+            self._targets[step.stage] = before
+            self._routed = (self._routed | leaving) - coming
             await self._route_or_retry()
             await self._fleet.stop(started)
             raise
         await self._fleet.stop(surplus)
+        self._heal(step.stage)  # one may have died between warm and routed
         return [f"{replica_id} was stopped with a batch in flight" for replica_id in undrained]
 
     async def _take_back(self, back: list[Step]) -> None:
@@ -175,15 +179,16 @@ class Supervisor:
             self._heal(member.stage)
 
     def _heal(self, stage: str) -> None:
-        if stage not in self._healing:
+        """Restores a stage that is not as its target says; does nothing if it is, or is being restored."""
+        if stage not in self._healing and not self._is_settled(stage):
             self._healing.add(stage)
             self._spawn(self._restore(stage))
 
     async def _restore(self, stage: str) -> None:
-        """Carries out the stage's target again and again until nothing is missing."""
+        """Carries out the stage's target again and again until it holds."""
         backoff = self._backoffs.setdefault(stage, Backoff())
         try:
-            while not self._is_whole(stage):
+            while not self._is_settled(stage):
                 await asyncio.sleep(backoff.next_s(time.monotonic()))
                 async with self._changing:
                     await self._try_to_restore(stage)
@@ -199,6 +204,11 @@ class Supervisor:
     def _is_whole(self, stage: str) -> bool:
         routed = [m.routed for m in self._fleet.of_stage(stage) if m.id in self._routed]
         return not missing(self._targets[stage], routed)
+
+    def _is_settled(self, stage: str) -> bool:
+        """Whether nothing is missing and nothing is left over, as after every step that was carried out."""
+        members = [m.routed for m in self._fleet.of_stage(stage)]
+        return self._is_whole(stage) and len(wanted_ids(self._targets[stage], members)) == len(members)
 
     async def _keep_router(self) -> None:
         """Restarts the router on its ports whenever it dies, and gives it the plan again."""

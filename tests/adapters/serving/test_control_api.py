@@ -22,9 +22,7 @@ AUTHORISED = {"Authorization": "Bearer secret"}
 def story(folder: Path, tell: Callable[[Call, asyncio.Event], Awaitable[None]]) -> None:
     async def play() -> None:
         stop = asyncio.Event()
-        runner, url = await listen(
-            ControlApi(Supervisor(tiny.config(folder), folder, "admin"), "secret", stop)
-        )
+        runner, url = await listen(ControlApi(Supervisor(tiny.config(folder), folder, "admin"), "secret", stop))
 
         async def call(method: str, path: str, **request: Any) -> tuple[int, dict[str, Any]]:
             request = {"headers": AUTHORISED, **request}

@@ -109,9 +109,7 @@ def test_lists_in_lists_out(served: tuple[str, str]) -> None:
         pytest.param({"data": ["a"] * 8}, "does not hold FP32[2, 4]", id="text"),
     ],
 )
-def test_a_wrong_input_is_the_clients_fault(
-    served: tuple[str, str], changed: dict[str, Any], named: str
-) -> None:
+def test_a_wrong_input_is_the_clients_fault(served: tuple[str, str], changed: dict[str, Any], named: str) -> None:
     response = post(served[0], **changed)
     assert response.status_code == 400
     assert named in response.json()["error"]

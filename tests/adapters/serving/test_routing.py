@@ -101,9 +101,7 @@ def test_the_service_time_of_one_request(batches: tuple[int, ...], expected_s: f
 def test_after_starting_the_missing_and_stopping_the_surplus_the_target_holds(
     running: list[str], by2: int, by3: int
 ) -> None:
-    servers = tuple(
-        allocation(variant=name, replicas=count) for name, count in (("by2", by2), ("by3", by3)) if count
-    )
+    servers = tuple(allocation(variant=name, replicas=count) for name, count in (("by2", by2), ("by3", by3)) if count)
     step = Step("scale", 1, servers)
     replicas = [replica(str(i), variant=variant) for i, variant in enumerate(running)]
     kept = [r.server[0] for r in replicas if r.id in wanted_ids(step, replicas)]

@@ -45,9 +45,7 @@ def test_the_tiny_pipeline_can_be_served(tmp_path: Path) -> None:
         pytest.param(lambda c: _second_stage(c, visits=0.5), "stages[1].visits: 0.5", id="a branch"),
     ],
 )
-def test_what_is_not_built_is_refused_by_name(
-    tmp_path: Path, change: Callable[[Config], Config], named: str
-) -> None:
+def test_what_is_not_built_is_refused_by_name(tmp_path: Path, change: Callable[[Config], Config], named: str) -> None:
     with pytest.raises(ConfigError) as refused:
         check_servable(change(tiny.config(tmp_path)), "tiny.yaml")
     assert named in str(refused.value)

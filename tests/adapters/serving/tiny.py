@@ -71,13 +71,9 @@ def config(folder: Path, name: str = "tiny", **control: Any) -> Config:
         for variant in variants
         for batch in (1, 4)
     )
-    pipeline = Pipeline(
-        name, stages, Slo(5.0, 10.0), hardware={"cpu": Hardware("cpu")}, measurements=measurements
-    )
+    pipeline = Pipeline(name, stages, Slo(5.0, 10.0), hardware={"cpu": Hardware("cpu")}, measurements=measurements)
     models = save_models(folder / "models")
-    return Config(
-        pipeline, folder, serving=ServingSettings("onnx", models), control=ControlSettings(**control)
-    )
+    return Config(pipeline, folder, serving=ServingSettings("onnx", models), control=ControlSettings(**control))
 
 
 def plan(

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ from rich.table import Table
 
 from ipa.adapters.files import load_config
 from ipa.adapters.trace_files import load_trace
-from ipa.domain import Config, Objective, Plan
+from ipa.domain import Config, Plan, Variant
 from ipa.evaluation import Evaluation
 from ipa.options import price
 from ipa.policy import POLICIES
@@ -32,7 +32,8 @@ from ipa.report.console import stdout_console
 from ipa.workload.trace import arrival_times, counts_per_second
 
 CONFIG = Path(__file__).parent.parent / "configs" / "digits.yaml"
-LOW_RPS, PEAK_RPS = 6, 36
+LOW_RPS, RISE_RPS, PEAK_RPS = 6, 25, 60
+SECONDS = {"full": (8, 14, 14, 26), "fast": (3, 13, 10, 8)}  # low, rise, peak, low
 START_TIMEOUT_S = 60.0
 console = stdout_console()
 
@@ -51,16 +52,17 @@ class Row:
 
 def main() -> int:
     arguments = _arguments()
-    parts = (8, 12, 18) if arguments.fast else (15, 20, 25)
-    trace = "+".join(f"poisson:{r}x{s}s" for r, s in zip((LOW_RPS, PEAK_RPS, LOW_RPS), parts, strict=True))
+    seconds = SECONDS["fast" if arguments.fast else "full"]
+    rates_rps = (LOW_RPS, RISE_RPS, PEAK_RPS, LOW_RPS)
+    trace = "+".join(f"poisson:{r}x{s}s" for r, s in zip(rates_rps, seconds, strict=True))
     config = load_config(CONFIG)
     console.print(f"load: {trace}")
     with tempfile.TemporaryDirectory(prefix="ipa-demo-") as folder:
         # A state folder of its own, so that a pipeline of the same name that runs already is left alone.
         os.environ["XDG_RUNTIME_DIR"] = folder
-        rows = [_adaptive(Path(folder), trace, "2s" if arguments.fast else "5s")]
-        for name, plan in (("cheapest", _cheapest(config)), ("most accurate", _most_accurate(config))):
-            rows.append(_computed(config, name, plan, trace) if arguments.fast else _static(folder, name, plan, trace))
+        rows = [_adaptive(Path(folder), trace)]
+        for name, best in (("cheapest", _cheapest(config)), ("most accurate", _most_accurate(config))):
+            rows.append(_computed(config, name, best, trace) if arguments.fast else _static(folder, name, best, trace))
     _print(rows)
     return _verdict(rows[0])
 
@@ -74,9 +76,9 @@ def _arguments() -> argparse.Namespace:
 # --- the adaptive run --------------------------------------------------------------------------------------
 
 
-def _adaptive(folder: Path, trace: str, interval: str) -> Row:
+def _adaptive(folder: Path, trace: str) -> Row:
     journal = folder / "decisions.jsonl"
-    words = ["adapt", str(CONFIG), "--interval", interval, "--rate", str(LOW_RPS), "--journal", str(journal)]
+    words = ["adapt", str(CONFIG), "--interval", "2s", "--rate", str(LOW_RPS), "--journal", str(journal)]
     with _running([*words, "--port", "0"], lambda: _lines(journal) > 0):
         row = _loaded("adaptive", trace)
     turns = [json.loads(line) for line in journal.read_text().splitlines()]
@@ -110,19 +112,23 @@ def _lines(path: Path) -> int:
 
 
 def _cheapest(config: Config) -> Evaluation:
-    """The cheapest plan that carries the peak, accuracy aside."""
-    return _solved(config, Objective(accuracy_weight=0.0), PEAK_RPS)
+    """The lightest variant of each stage, sized for the peak."""
+    return _fixed(config, lambda variants: variants[0], PEAK_RPS)
 
 
 def _most_accurate(config: Config) -> Evaluation:
-    """The most accurate plan that fits the limits at the low rate, cost aside."""
-    return _solved(config, Objective(accuracy_weight=1.0, cost_weight=1e-6), LOW_RPS)
+    """The heaviest variant of each stage, as much of it as fits the limits: sized for the low rate."""
+    return _fixed(config, lambda variants: variants[-1], LOW_RPS)
 
 
-def _solved(config: Config, objective: Objective, rate_rps: float) -> Evaluation:
-    problem = price(replace(config.pipeline, objective=objective), rate_rps)
-    best = POLICIES["milp"](problem).evaluation
-    assert best is not None, "the demo's config has a plan at both rates"
+def _fixed(config: Config, pick: Callable[[list[Variant]], Variant], rate_rps: float) -> Evaluation:
+    """The best plan with one variant a stage, picked from the stage's variants from light to heavy."""
+    stages = tuple(
+        replace(stage, variants=(pick(sorted(stage.variants, key=lambda v: v.accuracy)),))
+        for stage in config.pipeline.stages
+    )
+    best = POLICIES["milp"](price(replace(config.pipeline, stages=stages), rate_rps)).evaluation
+    assert best is not None, "the demo's config has a plan for both"
     return best
 
 
@@ -161,19 +167,22 @@ def _capacity_rps(config: Config, plan: Plan) -> float:
 
 
 @contextmanager
-def _running(words: list[str], ready: Any) -> Iterator[None]:
+def _running(words: list[str], ready: Callable[[], bool]) -> Iterator[None]:
     """`ipa WORDS` beside what happens inside; ^C as a user would give it at the end."""
-    process = subprocess.Popen([sys.executable, "-m", "ipa", *words], stdout=subprocess.DEVNULL, start_new_session=True)
-    try:
-        deadline_s = time.monotonic() + START_TIMEOUT_S
-        while not ready():
-            if process.poll() is not None or time.monotonic() > deadline_s:
-                raise SystemExit(f"ipa {words[0]} did not start (exit code {process.poll()})")
-            time.sleep(0.1)
-        yield
-    finally:
-        process.send_signal(signal.SIGINT)
-        process.wait(20)
+    command = [sys.executable, "-m", "ipa", *words]
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=said, start_new_session=True)
+        try:
+            deadline_s = time.monotonic() + START_TIMEOUT_S
+            while not ready():
+                if process.poll() is not None or time.monotonic() > deadline_s:
+                    said.seek(0)
+                    raise SystemExit(f"ipa {words[0]} did not start:\n{said.read().decode()}")
+                time.sleep(0.1)
+            yield
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(20)
 
 
 def _loaded(name: str, trace: str) -> Row:

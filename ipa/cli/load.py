@@ -32,7 +32,7 @@ def load(
     """Send a trace to a pipeline at its own pace, whatever the answers, and report what became of it."""
     from dataclasses import asdict
 
-    from ipa.adapters.files import load_config
+    from ipa.adapters.files import load_config_to_profile
     from ipa.adapters.load_target import core_seconds, encode_bodies, find_target
     from ipa.adapters.loadgen import Load, run_load, sample_order
     from ipa.adapters.payload import read_payload
@@ -43,7 +43,7 @@ def load(
     from ipa.workload.summary import spent, summarise
     from ipa.workload.trace import arrival_times
 
-    settings = load_config(config)
+    settings = load_config_to_profile(config)  # a load needs no measurements
     name, slo_s = settings.pipeline.name, settings.pipeline.slo.latency_s
     timeout_s = max(4 * slo_s, 30.0) if timeout is None else positive_duration_s("--timeout", timeout)
     intended_s = arrival_times(load_trace(trace), seed)

@@ -18,7 +18,7 @@ README = (ROOT / "README.md").read_text()
 SHORTER = {
     "make demo": f"{sys.executable} scripts/demo.py --fast",
     "ipa profile configs/digits.yaml": (
-        "ipa profile configs/digits.yaml --stage classify --variant linear --batches 1 --max-seconds 1 --fresh"
+        "ipa profile configs/digits.yaml --stage classify --variant mlp-xs --batches 1 --max-seconds 1 --fresh"
     ),
     "--port 8080": "--port 0",
     "poisson:20x30s": "poisson:20x3s",

@@ -25,7 +25,10 @@ def adapt(
     ] = None,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
-    """Every interval: observe, forecast, solve, compare, apply; start the pipeline first if nothing runs."""
+    """Keep the pipeline at its best plan.
+
+    Every interval: observe, forecast, solve, compare, apply; starts the pipeline first if nothing runs.
+    """
     import signal
     from contextlib import ExitStack, closing
     from dataclasses import replace

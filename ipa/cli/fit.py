@@ -13,7 +13,10 @@ def fit(
     plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw curves and points as .png or .svg.")] = None,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
-    """Fit linear and quadratic latency models to a profile: coefficients, R², worst relative error."""
+    """Fit latency models to the profile.
+
+    Linear and quadratic: coefficients, R², worst relative error, curves.
+    """
     from ipa.adapters.files import load_config
     from ipa.adapters.profile_files import all_measurements
     from ipa.latency.comparison import compare

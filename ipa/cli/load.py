@@ -29,7 +29,10 @@ def load(
     warm_up: Annotated[int, typer.Option(min=0, help="Requests sent first, not counted.")] = 5,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
-    """Send a trace to a pipeline at its own pace, whatever the answers, and report what became of it."""
+    """Send a trace; say what became of it.
+
+    Open loop: requests leave at their own pace, whatever the answers.
+    """
     from dataclasses import asdict
 
     from ipa.adapters.files import load_config_to_profile

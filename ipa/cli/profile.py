@@ -21,7 +21,10 @@ def profile(
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure points again that are in the profile.")] = False,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
-    """Measure latency and throughput of every variant, batch and core count; writes measurements.csv."""
+    """Measure every variant on real servers.
+
+    Latency and throughput of every variant, batch and core count; writes measurements.csv.
+    """
     from datetime import date
 
     from ipa.adapters.files import load_config_to_profile

@@ -18,7 +18,10 @@ def serve(
     grpc_port: Annotated[int | None, typer.Option(help="Not built yet.", hidden=True)] = None,
     until_stdin_ends: Annotated[bool, typer.Option("--until-stdin-ends", hidden=True)] = False,
 ) -> None:
-    """Serve the pipeline on this machine until it is stopped (^C)."""
+    """Serve the pipeline on this machine.
+
+    Model servers and router, until it is stopped (^C).
+    """
     from rich.console import Console
 
     from ipa.adapters.files import load_config, read_plan

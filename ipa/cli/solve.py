@@ -23,7 +23,10 @@ def solve(
     ] = False,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
-    """Choose variant, batch and replicas of every stage for a rate; without --dry-run apply the plan once."""
+    """Choose the best plan for a rate.
+
+    Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
+    """
     from ipa.adapters.files import load_config
     from ipa.cli.planning import forecast_rps, rate_for, running_pipeline, solve_for
     from ipa.diff import changes

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from random import Random
+
 from hypothesis import strategies as st
 
 from ipa.domain import (
@@ -104,3 +106,39 @@ def limits(draw: st.DrawFn) -> Limits:
 
 
 rates = st.one_of(st.sampled_from([0.0, 1.0, 10.0, 100.0]), st.floats(0.01, 300.0))
+
+
+def random_chain(
+    seed: int,
+    stages: int,
+    variants: int,
+    *,
+    score: str = "product",
+    tightness: float = 1.0,
+    limits: Limits = Limits(),  # noqa: B008
+) -> Pipeline:
+    """A larger chain, 7 batches a variant: the slower a variant the more accurate; `tightness` divides the SLO."""
+    random = Random(seed)
+    names = [f"s{i}" for i in range(stages)]
+    found, rows, typical_s = [], [], 0.0
+    for i, name in enumerate(names):
+        base_s = [0.01 * 1.5**v * random.uniform(0.8, 1.25) for v in range(variants)]
+        accuracies = sorted(random.uniform(0.5, 0.99) for _ in range(variants))
+        found.append(
+            Stage(
+                name,
+                tuple(Variant(f"m{v}", a) for v, a in enumerate(accuracies)),
+                ("cpu",),
+                after=tuple(names[max(0, i - 1) : i]),
+            )
+        )
+        for v, latency_s in enumerate(base_s):
+            fixed, cores = random.uniform(0.1, 0.9), random.choice((1, 2, 4))
+            rows += [
+                measurement(name, f"m{v}", b, latency_s * (fixed + (1 - fixed) * b), cores=cores)
+                for b in (1, 2, 4, 8, 16, 32, 64)
+            ]
+        typical_s += base_s[variants // 2] * 4
+    slo_s = typical_s / tightness
+    objective = Objective(random.choice((20.0, 100.0, 400.0)), random.choice((0.2, 0.5, 1.0)), 1e-6, score)
+    return Pipeline("chain", tuple(found), Slo(slo_s, 2 * slo_s), objective, limits, LatencySettings(), {}, tuple(rows))

@@ -13,7 +13,7 @@ def adapt(
     interval: Annotated[
         str | None, typer.Option(metavar="T", help="Time between decisions, as in 10s; default: control.interval.")
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, milp or exhaustive.")] = "auto",
+    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and record; touch nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="One decision, then stop.")] = False,
     duration: Annotated[str | None, typer.Option(metavar="T", help="Stop after this time, as in 5m.")] = None,

@@ -16,7 +16,7 @@ def solve(
             metavar="R", help="Requests per second to plan for; default: the forecast of the running pipeline."
         ),
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, milp or exhaustive.")] = "auto",
+    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan and difference; touch nothing.")] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")

@@ -10,23 +10,24 @@ from collections.abc import Callable
 
 from ipa.errors import UsageError
 from ipa.options import Problem
-from ipa.policy import exhaustive, milp
+from ipa.policy import auto, exhaustive, label, milp
 from ipa.policy.solution import Solution
 
 Policy = Callable[[Problem], Solution]
 
 POLICIES: dict[str, Policy] = {
+    "auto": auto.solve,
+    "label": label.solve,
     "milp": milp.solve,
     "exhaustive": exhaustive.solve,
 }
-DEFAULT = "milp"
+DEFAULT = "auto"
 
 
 def policy_named(name: str) -> Policy:
-    """Raises UsageError for a name that is not in the registry; `auto` is the default policy."""
-    name = DEFAULT if name == "auto" else name
+    """Raises UsageError for a name that is not in the registry."""
     if name not in POLICIES:
-        raise UsageError(f"--policy {name!r} is not known: one of auto, {', '.join(POLICIES)}")
+        raise UsageError(f"--policy {name!r} is not known: one of {', '.join(POLICIES)}")
     return POLICIES[name]
 
 

@@ -7,9 +7,10 @@ from math import prod
 import numpy as np
 
 from ipa.errors import UsageError
-from ipa.evaluation import evaluate, limits_of, quantities
-from ipa.options import TOLERANCE, Problem
+from ipa.evaluation import evaluate
+from ipa.options import Problem
 from ipa.policy.solution import Solution
+from ipa.policy.ties import pick
 
 LARGEST = 4_000_000
 
@@ -19,17 +20,7 @@ def solve(problem: Problem) -> Solution:
     sizes = [len(stage) for stage in problem.stages]
     if prod(sizes) > LARGEST:
         raise UsageError(f"policy exhaustive: {prod(sizes):,} combinations; it takes {LARGEST:,} at most: use milp")
-    choices = np.indices(sizes).reshape(len(sizes), -1)
-    numbers = quantities(problem, choices)
-    feasible = np.all([limit.holds(numbers[limit.name]) for limit in limits_of(problem)], axis=0)
-    if not feasible.any():
+    choice = pick(problem, np.indices(sizes).reshape(len(sizes), -1))
+    if choice is None:
         return Solution(None, "no feasible plan", "exhaustive", "infeasible", None)
-    best = numbers["objective"][feasible].max()
-    ties = np.flatnonzero(feasible & (numbers["objective"] >= best - TOLERANCE))
-    winner = min(ties, key=lambda i: (numbers["cores"][i], numbers["batches"][i], _names(problem, choices[:, i])))
-    evaluation = evaluate(problem, [int(k) for k in choices[:, winner]])
-    return Solution(evaluation, "best of all combinations", "exhaustive", "optimal", 0.0)
-
-
-def _names(problem: Problem, choice: np.ndarray[tuple[int, ...], np.dtype[np.int64]]) -> list[tuple[str, str, int]]:
-    return [stage.allocation(int(k)).server for stage, k in zip(problem.stages, choice, strict=True)]
+    return Solution(evaluate(problem, choice), "best of all combinations", "exhaustive", "optimal", 0.0)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ipa.policy import POLICIES
 from tests.cli.test_app import ipa
 from tests.config.test_config import write
 
@@ -107,11 +108,17 @@ def test_without_a_rate_something_must_run(config: str) -> None:
 
 
 def test_policies_agree_and_unknown_ones_are_named(config: str) -> None:
-    plans = [solved(config, "--rate", "30", "--policy", policy)["plan"] for policy in ("auto", "milp", "exhaustive")]
-    assert plans[0] == plans[1] == plans[2]
+    plans = [solved(config, "--rate", "30", "--policy", policy)["plan"] for policy in POLICIES]
+    assert all(plan == plans[0] for plan in plans)
     done = ipa("solve", config, "--rate", "1", "--dry-run", "--policy", "magic")
     assert done.returncode == 2
-    assert "'magic' is not known: one of auto, milp, exhaustive" in done.stderr
+    assert "'magic' is not known: one of auto, label, milp, exhaustive" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["solve", "adapt"])
+def test_the_help_names_every_policy(command: str) -> None:
+    shown = ipa(command, "--help").stdout
+    assert [name for name in POLICIES if name not in shown] == []
 
 
 def test_yaml_and_table(config: str) -> None:

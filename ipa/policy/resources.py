@@ -1,0 +1,177 @@
+"""Every limit as a ceiling on a sum over the stages, so that one search serves them all.
+
+- A source-to-sink path has the sum of its stages' delays; the SLO bounds each path. A chain has one.
+- A floor on a product is a ceiling on Σ −log; a floor on a sum is a ceiling on the negated sum.
+- A limit per option (replicas) leaves only options that keep it.
+The objective is  weight · Π factor − Σ cost: an additive score goes into the cost, with factors of 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ipa.evaluation import Limit, capacity_use, is_product, limits_of, score_factors
+from ipa.options import TOLERANCE, Floats, Ints, Problem, StageOptions
+from ipa.policy.pareto import undominated
+
+MOST_PATHS = 16
+# Sums are added up in another order than the evaluation's: candidates get this much more, then the evaluation judges.
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One stage's options that can be part of the best plan: columns of length K; `use` has the shape (resources, K).
+
+    `weight` orders options (and, summed, plans) by cores, then batch; `server` is the rank of the server's name.
+    """
+
+    options: Ints
+    cost: Floats
+    factor: Floats
+    use: Floats
+    weight: Floats
+    server: Ints
+
+    def only(self, rows: Ints) -> Layer:
+        return Layer(
+            self.options[rows],
+            self.cost[rows],
+            self.factor[rows],
+            self.use[:, rows],
+            self.weight[rows],
+            self.server[rows],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    layers: tuple[Layer, ...]
+    weight: float
+    ceilings: Floats
+
+
+def tabulate(problem: Problem) -> Table | None:
+    """The problem as layers, less what cannot be in the best plan; None if its graph has too many paths."""
+    if _path_count(problem.stages) > MOST_PATHS:
+        return None
+    uses, ceilings = [], []
+    for limit in limits_of(problem):
+        for columns, ceiling in _sums(problem, limit):
+            uses.append(columns)
+            ceilings.append(ceiling + ROUNDING * max(1.0, abs(ceiling)))
+    layers = [_layer(problem, s, [use[s] for use in uses]) for s in range(len(problem.stages))]
+    bounds = np.array(ceilings)
+    return Table(tuple(_reduced(layers, bounds)), _factor_weight(problem), bounds)
+
+
+def _factor_weight(problem: Problem) -> float:
+    weights = problem.objective
+    return weights.accuracy_weight if is_product(weights.score) else 0.0
+
+
+def _sums(problem: Problem, limit: Limit) -> Iterator[tuple[list[Floats], float]]:
+    """Columns, one a stage, and the ceiling of their sum; several for the latency, none for the replicas."""
+    stages, kind = problem.stages, problem.objective.score
+    ceiling = limit.bound + TOLERANCE
+    match limit.name:
+        case "latency":
+            for path in _paths(stages):
+                yield [stage.delay_s if s in path else np.zeros(len(stage)) for s, stage in enumerate(stages)], ceiling
+        case "cores":
+            yield [stage.cost_cores for stage in stages], ceiling
+        case "cost_per_hour":
+            yield [stage.cost_per_hour for stage in stages], ceiling
+        case "replicas":
+            return
+        case "accuracy" | "score":
+            factors = [
+                stage.accuracy if limit.name == "accuracy" else score_factors(stage, kind)[stage.variant_index]
+                for stage in stages
+            ]
+            yield from _floor(factors, limit.bound - TOLERANCE, limit.name == "accuracy" or is_product(kind), kind)
+        case _:
+            hardware = limit.name.removeprefix("capacity.")
+            counts = problem.capacity[hardware][1]
+            yield [capacity_use(stage, hardware, counts) for stage in stages], ceiling
+
+
+def _floor(factors: list[Floats], floor: float, product: bool, kind: str) -> Iterator[tuple[list[Floats], float]]:
+    if not product:
+        share = 1 / len(factors) if kind == "mean" else 1.0
+        yield [-share * f for f in factors], -floor
+    elif floor > 0:  # else it always holds
+        with np.errstate(divide="ignore"):
+            yield [-np.log(f) for f in factors], float(-np.log(floor))
+
+
+def _layer(problem: Problem, s: int, uses: Sequence[Floats]) -> Layer:
+    stage, weights = problem.stages[s], problem.objective
+    unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
+    cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
+    factor = score_factors(stage, weights.score)[stage.variant_index]
+    if not is_product(weights.score):
+        share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
+        cost = cost - weights.accuracy_weight * share * factor
+    if _factor_weight(problem) == 0:
+        factor = np.ones(len(stage))
+    servers = list(zip(stage.variant_index.tolist(), stage.hardware_index.tolist(), stage.cores.tolist(), strict=True))
+    named = {server: (stage.variants[server[0]], stage.hardware[server[1]], server[2]) for server in servers}
+    rank = {server: i for i, server in enumerate(sorted(named, key=lambda server: named[server]))}
+    use = np.array(uses).reshape(len(uses), len(stage))
+    above_any_batch = 1.0 + sum(int(other.batch.max()) for other in problem.stages)
+    layer = Layer(
+        np.arange(len(stage)),
+        cost,
+        factor,
+        use,
+        stage.cost_cores * above_any_batch + stage.batch,
+        np.array([rank[server] for server in servers]),
+    )
+    most = problem.limits.replicas
+    usable = np.isfinite(stage.delay_s) & np.isfinite(use).all(axis=0)
+    return layer.only(np.flatnonzero(usable & (stage.replicas <= most) if most is not None else usable))
+
+
+def _reduced(layers: list[Layer], ceilings: Floats) -> list[Layer]:
+    """Without options that break a ceiling next to the smallest of the other stages, and without dominated ones."""
+    if not all(len(layer.options) for layer in layers):
+        return layers
+    least = np.array([layer.use.min(axis=1) for layer in layers])
+    total = least.sum(axis=0)
+    reduced = []
+    for layer, own in zip(layers, least, strict=True):
+        room = ceilings - (total - own)
+        # The difference of sums rounds too: twice the allowance.
+        fits = np.flatnonzero((layer.use <= (room + ROUNDING * np.maximum(1, np.abs(room)))[:, None]).all(axis=0))
+        reduced.append(_pareto(layer.only(fits)))
+    return reduced
+
+
+def _pareto(layer: Layer) -> Layer:
+    order = np.lexsort((layer.server, layer.weight))
+    key = np.empty(len(order), dtype=np.int64)
+    key[order] = np.arange(len(order))
+    return layer.only(undominated(np.vstack((layer.cost, -layer.factor, layer.use)), key))
+
+
+def _path_count(stages: Sequence[StageOptions]) -> int:
+    counts: list[int] = []
+    for stage in stages:
+        counts.append(sum(counts[i] for i in stage.after) or 1)
+    return sum(counts[s] for s in _sinks(stages))
+
+
+def _sinks(stages: Sequence[StageOptions]) -> list[int]:
+    waited_for = {i for stage in stages for i in stage.after}
+    return [s for s in range(len(stages)) if s not in waited_for]
+
+
+def _paths(stages: Sequence[StageOptions]) -> list[frozenset[int]]:
+    ending: list[list[frozenset[int]]] = []
+    for s, stage in enumerate(stages):
+        ending.append([path | {s} for i in stage.after for path in ending[i]] or [frozenset({s})])
+    return [path for s in _sinks(stages) for path in ending[s]]

@@ -6,7 +6,7 @@ training. Needs torch, scikit-learn, onnx and onnxruntime; none of them is a dep
 
     python scripts/train_digits.py --out profiles/digits            # everything
     python scripts/train_digits.py --only detect/cnn-s              # one variant, rows replaced in place
-    python scripts/train_digits.py --quick --out /tmp/digits        # smoke run, useless accuracy
+    python scripts/train_digits.py --quick --out build/digits        # smoke run, useless accuracy
 """
 
 from __future__ import annotations

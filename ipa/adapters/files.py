@@ -29,8 +29,8 @@ def load_config(path: Path) -> Config:
     return _load(path, profiled=True)
 
 
-def load_config_to_profile(path: Path) -> Config:
-    """A config whose measurements may be missing: what `ipa profile` starts from."""
+def load_config_unmeasured(path: Path) -> Config:
+    """A config whose measurements may be missing: enough for `ipa profile` and `ipa load`."""
     return _load(path, profiled=False)
 
 

@@ -6,35 +6,26 @@ from dataclasses import dataclass
 
 from ipa.adapters.loadgen import fetch_core_seconds, fetch_metadata
 from ipa.adapters.payload import Bodies, Payload, assumed_tensor, input_tensor
+from ipa.adapters.state import RunState, attach
 from ipa.errors import IpaError, Unavailable, UsageError
 
 
 @dataclass(frozen=True, slots=True)
-class ControlApi:
-    """The control API of a local run; `token` opens it."""
-
-    url: str
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
 class Target:
-    """`control` is None unless the load goes to the attached local run: only its cores can be counted."""
+    """`run` is None unless the load goes to the attached local run: only its cores can be counted."""
 
     url: str
-    control: ControlApi | None
+    run: RunState | None
 
 
 def find_target(pipeline: str, url: str | None) -> Target:
     """The given URL, else that of the local run of `pipeline`. Raises UsageError if there is neither."""
-    from ipa.adapters.state import attach
-
     run = attach(pipeline)
     if url is None and run is None:
         raise UsageError(f"nothing runs under the name {pipeline!r}: start `ipa serve`, or give --url")
     if run is None or (url is not None and url.rstrip("/") != run.url.rstrip("/")):
         return Target(str(url), None)
-    return Target(run.url, ControlApi(run.control_url, run.token))
+    return Target(run.url, run)
 
 
 def encode_bodies(target: Target, pipeline: str, payload: Payload) -> tuple[Bodies, str | None]:
@@ -52,9 +43,9 @@ def encode_bodies(target: Target, pipeline: str, payload: Payload) -> tuple[Bodi
 
 def core_seconds(target: Target) -> float | None:
     """Core seconds of the local run so far; None if the load goes elsewhere or the run does not answer."""
-    if target.control is None:
+    if target.run is None:
         return None
     try:
-        return fetch_core_seconds(target.control.url, target.control.token)
+        return fetch_core_seconds(target.run.control_url, target.run.token)
     except IpaError:  # the run may have ended, or been started anew with another token
         return None  # core_hours is then unknown, which the report shows; the latencies still stand

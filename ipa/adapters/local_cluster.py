@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import httpx
@@ -31,14 +32,14 @@ class LocalCluster:
 
     def live(self) -> Plan | None:
         rows = self.status()["plan"]
-        return Plan(tuple(_allocation(row) for row in rows)) if rows else None
+        return Plan(tuple(Allocation(**row) for row in rows)) if rows else None
 
     def ready(self) -> bool:
         return bool(self.status()["ready"])
 
     def apply(self, plan: Plan) -> Outcome:
         timeout = httpx.Timeout(_TIMEOUT_S, read=_APPLY_TIMEOUT_S)
-        body = {"plan": [_row(allocation) for allocation in plan.allocations]}
+        body = {"plan": [asdict(allocation) for allocation in plan.allocations]}
         answer = _json(self._client, "PUT", "/plan", json=body, timeout=timeout)
         return Outcome(answer["applied"], answer["seconds"], answer["detail"])
 
@@ -79,18 +80,3 @@ def _json(client: httpx.Client, method: str, path: str, **request: Any) -> dict[
         raise ServingError(f"{where}: {response.status_code} {response.text}")
     answer: dict[str, Any] = response.json()
     return answer
-
-
-def _row(a: Allocation) -> dict[str, str | int]:
-    return {
-        "stage": a.stage,
-        "variant": a.variant,
-        "hardware": a.hardware,
-        "cores": a.cores,
-        "batch": a.batch,
-        "replicas": a.replicas,
-    }
-
-
-def _allocation(row: dict[str, Any]) -> Allocation:
-    return Allocation(*(row[key] for key in ("stage", "variant", "hardware", "cores", "batch", "replicas")))

@@ -35,7 +35,7 @@ def load(
     """
     from dataclasses import asdict
 
-    from ipa.adapters.files import load_config_to_profile
+    from ipa.adapters.files import load_config_unmeasured
     from ipa.adapters.load_target import core_seconds, encode_bodies, find_target
     from ipa.adapters.loadgen import Load, run_load, sample_order
     from ipa.adapters.payload import read_payload
@@ -46,7 +46,7 @@ def load(
     from ipa.workload.summary import spent, summarise
     from ipa.workload.trace import arrival_times
 
-    settings = load_config_to_profile(config)  # a load needs no measurements
+    settings = load_config_unmeasured(config)
     name, slo_s = settings.pipeline.name, settings.pipeline.slo.latency_s
     timeout_s = max(4 * slo_s, 30.0) if timeout is None else positive_duration_s("--timeout", timeout)
     intended_s = arrival_times(load_trace(trace), seed)

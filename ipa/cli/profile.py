@@ -27,7 +27,7 @@ def profile(
     """
     from datetime import date
 
-    from ipa.adapters.files import load_config_to_profile
+    from ipa.adapters.files import load_config_unmeasured
     from ipa.adapters.profile_files import key_of, read_measurements
     from ipa.adapters.profile_scope import Scope, check, jobs_of, machine, parse_sizes, without
     from ipa.adapters.profiler import profile as measure
@@ -36,7 +36,7 @@ def profile(
 
     sizes = parse_sizes("--batches", batches) if batches is not None else ()
     scope = Scope(stage, variant, sizes, parse_sizes("--cores", cores))
-    settings = load_config_to_profile(config)
+    settings = load_config_unmeasured(config)
     file = settings.profiles / "measurements.csv"
     asked = jobs_of(settings.pipeline, scope)
     present = {key_of(row) for row in read_measurements(file).rows}

@@ -22,14 +22,13 @@ def serve(
 
     Model servers and router, until it is stopped (^C).
     """
-    from rich.console import Console
-
     from ipa.adapters.files import load_config, read_plan
     from ipa.adapters.serving.lifeline import terminate_at_end_of_stdin
     from ipa.adapters.serving.run import serve_plan
     from ipa.adapters.serving.servable import check_servable
     from ipa.cli.planning import plan_for
     from ipa.errors import UsageError
+    from ipa.report.console import stderr_console
 
     if grpc_port is not None:
         raise UsageError(f"--grpc-port {grpc_port}: a gRPC ingress is not built yet; --port serves V2 over HTTP")
@@ -40,7 +39,7 @@ def serve(
     settings = load_config(config)
     check_servable(settings, str(config))
     chosen = plan_for(settings, 10.0 if rate is None else rate) if plan is None else read_plan(plan, settings.pipeline)
-    console = Console(stderr=True, highlight=False, markup=False)
+    console = stderr_console()
     for a in chosen.allocations:
         cores = f"{a.cores} core{'s' if a.cores != 1 else ''} each"
         console.print(f"{a.stage}: {a.replicas} × {a.variant}, {cores} ({a.hardware}), batch {a.batch}")

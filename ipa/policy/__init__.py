@@ -1,7 +1,7 @@
 """Choose: Problem → Solution. One file a policy, one line in POLICIES, one contract test for all.
 
-A policy sees prices only. It returns the choice it found or the reason why there is none; `choose` judges every
-choice by the one evaluation, so no policy can report numbers of its own.
+A policy sees prices only. It returns the choice it found or the reason why there is none; every choice is
+judged by ipa.evaluation, so no policy can report numbers of its own.
 """
 
 from __future__ import annotations

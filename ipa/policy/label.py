@@ -17,7 +17,7 @@ from ipa.errors import UsageError
 from ipa.evaluation import evaluate
 from ipa.options import TOLERANCE, Floats, Ints, Problem
 from ipa.policy.bounds import Bounds
-from ipa.policy.pareto import undominated
+from ipa.policy.pareto import tie_key, undominated
 from ipa.policy.resources import ROUNDING, Layer, Table, tabulate
 from ipa.policy.solution import Solution
 from ipa.policy.ties import pick
@@ -171,7 +171,5 @@ def _undominated(labels: _Labels, spare: Floats) -> Ints:
     """The labels that may be completed to the promised plan; use below what is spare is as good as none."""
     if labels.names.max(initial=0) > LARGE_NAME:  # rank them anew, before the next stage overflows them
         labels.names[:] = np.unique(labels.names, return_inverse=True)[1]
-    order = np.lexsort((labels.names, labels.weight))
-    key = np.empty(len(order), dtype=np.int64)
-    key[order] = np.arange(len(order))
+    key = tie_key(labels.weight, labels.names)
     return undominated(np.vstack((labels.cost, -labels.product, np.maximum(labels.use, spare[:, None]))), key)

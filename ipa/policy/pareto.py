@@ -29,6 +29,13 @@ def undominated(columns: Floats, key: Ints) -> Ints:
     return kept
 
 
+def tie_key(weight: Floats, name: Ints) -> Ints:
+    """Ranks (N,) in the order in which ties are broken: smaller weight first, then earlier name; none equal."""
+    key = np.empty(len(weight), dtype=np.int64)
+    key[np.lexsort((name, weight))] = np.arange(len(weight))
+    return key
+
+
 def _dominates(first: Floats, others: Floats, key: Ints, by: Ints, rows: Ints) -> NDArray[np.bool_]:
     """For each row in `by` (none after a row of `rows` in the order) and each in `rows`, whether it dominates that."""
     found = (key[by][:, None] < key[rows]) | (first[by][:, None] < first[rows] - 2 * TOLERANCE)

@@ -15,7 +15,7 @@ import numpy as np
 
 from ipa.evaluation import Limit, capacity_use, is_product, limits_of, score_factors
 from ipa.options import TOLERANCE, Floats, Ints, Problem, StageOptions
-from ipa.policy.pareto import undominated
+from ipa.policy.pareto import tie_key, undominated
 
 MOST_PATHS = 16
 # Sums are added up in another order than the evaluation's: candidates get this much more, then the evaluation judges.
@@ -152,9 +152,7 @@ def _reduced(layers: list[Layer], ceilings: Floats) -> list[Layer]:
 
 
 def _pareto(layer: Layer) -> Layer:
-    order = np.lexsort((layer.server, layer.weight))
-    key = np.empty(len(order), dtype=np.int64)
-    key[order] = np.arange(len(order))
+    key = tie_key(layer.weight, layer.server)
     return layer.only(undominated(np.vstack((layer.cost, -layer.factor, layer.use)), key))
 
 

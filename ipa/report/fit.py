@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from ipa.errors import UsageError
 from ipa.latency.comparison import Fit
 from ipa.latency.points import Server
+from ipa.report.console import stdout_console
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -44,8 +45,6 @@ def _row(fit: Fit) -> dict[str, Any]:
 
 def print_table(fits: Sequence[Fit]) -> None:
     from rich.table import Table
-
-    from ipa.report.console import stdout_console
 
     console = stdout_console()
     console.print("latency of a batch of b requests in ms, fitted on relative error")

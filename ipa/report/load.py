@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 
-from ipa.report.console import stdout_console
+from ipa.report.console import stderr_console, stdout_console
 from ipa.workload.summary import LoadSummary
 
 LATE_GENERATOR_S = 0.010
@@ -44,7 +44,6 @@ def warn(message: str | None) -> None:
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[int], None]]:
     """A bar on stderr, in a terminal only; call what it gives with the number of requests sent so far."""
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     if not sys.stderr.isatty():
@@ -52,7 +51,7 @@ def progress(total: int) -> Iterator[Callable[[int], None]]:
         return
     columns = (TextColumn("sent"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     # no refresh thread: it would compete with the sender for the interpreter
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+    with Progress(*columns, console=stderr_console(), auto_refresh=False, transient=True) as bar:
         task = bar.add_task("sent", total=total)
 
         def show(sent: int) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ipa.latency.sampling import Sampled
+from ipa.report.console import stderr_console, stdout_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -29,8 +30,6 @@ def document(pipeline: str, file: Path, points: Sequence[Sampled], skipped: int)
 
 def print_table(file: Path, points: Sequence[Sampled], skipped: int) -> None:
     from rich.table import Table
-
-    from ipa.report.console import stdout_console
 
     console = stdout_console()
     if points:
@@ -60,12 +59,11 @@ def progress(total: int, skipped: int) -> Iterator[Screen]:
     if not sys.stderr.isatty():
         yield _Lines(total)
         return
-    from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     # No refresh thread: it would take its share of the interpreter while latencies are measured.
-    with Progress(*columns, console=Console(stderr=True), auto_refresh=False, transient=True) as bar:
+    with Progress(*columns, console=stderr_console(), auto_refresh=False, transient=True) as bar:
         yield _Bar(bar, total)
 
 
@@ -98,7 +96,7 @@ class _Bar:
     def measured(self, point: Sampled) -> None:
         self._bar.update(self._bar_task, advance=1, refresh=True)
         if not point.settled:
-            self._bar.console.print(gave_up(point), soft_wrap=True, highlight=False, markup=False)
+            self._bar.console.print(gave_up(point), soft_wrap=True)
 
 
 def gave_up(point: Sampled) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from ipa.adapters import profiler
-from ipa.adapters.files import load_config, load_config_to_profile
+from ipa.adapters.files import load_config, load_config_unmeasured
 from ipa.adapters.profile_scope import Job, Scope, check, jobs_of
 from ipa.domain import Stage, Variant
 from ipa.errors import ServingError
@@ -74,7 +74,7 @@ def test_one_call_longer_than_the_time_is_still_a_point() -> None:
 @pytest.mark.slow
 def test_real_servers_are_profiled_stage_after_stage(tmp_path: Path) -> None:
     path = write_tiny_pipeline(tmp_path)
-    config = load_config_to_profile(path)
+    config = load_config_unmeasured(path)
     jobs = jobs_of(config.pipeline, Scope())
     check(config, jobs)
     watcher = Silent()
@@ -115,7 +115,7 @@ def check_variants(path: Path) -> None:
 
 @pytest.mark.slow
 def test_a_server_that_dies_at_start_is_named(tmp_path: Path) -> None:
-    config = load_config_to_profile(write_tiny_pipeline(tmp_path))
+    config = load_config_unmeasured(write_tiny_pipeline(tmp_path))
     (tmp_path / "models" / "embed" / "small.onnx").write_bytes(b"this is no model")
     jobs = jobs_of(config.pipeline, Scope(variant="small"))
     with pytest.raises(ServingError, match="embed/small"):

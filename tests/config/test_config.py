@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ipa.adapters.files import load_config, load_config_to_profile, read_plan
+from ipa.adapters.files import load_config, load_config_unmeasured, read_plan
 from ipa.domain import Allocation, Plan
 from ipa.errors import ConfigError, UsageError
 
@@ -192,7 +192,7 @@ def test_a_missing_profile(tmp_path: Path) -> None:
 def test_profiling_starts_without_measurements(tmp_path: Path) -> None:
     path = write(tmp_path, {})
     (tmp_path / "profile" / "measurements.csv").unlink()
-    assert load_config_to_profile(path).pipeline.measurements == ()
+    assert load_config_unmeasured(path).pipeline.measurements == ()
 
 
 def test_a_config_that_is_no_mapping_or_no_file(tmp_path: Path) -> None:

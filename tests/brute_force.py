@@ -32,10 +32,7 @@ def best_plan(pipeline: Pipeline, rate_rps: float) -> Best | None:
     """The best of all plans by full enumeration, ties broken as the contract says; None if none is feasible."""
     found: Best | None = None
     key: tuple[float, int, list[tuple[str, str, int]]] | None = None
-    for rows in product(*(list(_rows(pipeline, stage, rate_rps)) for stage in pipeline.stages)):
-        value = _objective_if_feasible(pipeline, rows)
-        if value is None:
-            continue
+    for value, rows in feasible_plans(pipeline, rate_rps):
         own = (
             float(sum(r.allocation.total_cores for r in rows)),
             sum(r.allocation.batch for r in rows),
@@ -46,6 +43,14 @@ def best_plan(pipeline: Pipeline, rate_rps: float) -> Best | None:
         if better or (tied and key is not None and own < key):
             found, key = Best(value, tuple(r.allocation for r in rows)), own
     return found
+
+
+def feasible_plans(pipeline: Pipeline, rate_rps: float) -> Iterator[tuple[float, tuple[Row, ...]]]:
+    """Every plan within the limits, a row a stage, and its objective."""
+    for rows in product(*(list(_rows(pipeline, stage, rate_rps)) for stage in pipeline.stages)):
+        value = _objective_if_feasible(pipeline, rows)
+        if value is not None:
+            yield value, rows
 
 
 def _rows(pipeline: Pipeline, stage: Stage, rate_rps: float) -> Iterator[Row]:

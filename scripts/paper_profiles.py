@@ -14,7 +14,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from paper_points import METRICS, PIPELINES, variants
-from paper_rules import Row, Rows, Server, batch_scaled, cores_factor, measured_rows, size_exponent, size_ratio
+from paper_rules import (
+    Row,
+    Rows,
+    Server,
+    batch_scaled,
+    batching_gain,
+    capped,
+    cores_factor,
+    measured_rows,
+    size_exponent,
+    size_ratio,
+)
 
 from ipa.adapters.profile_files import MEASUREMENT_COLUMNS, Table, with_measurement, write_table
 from ipa.domain import Measurement
@@ -68,7 +79,8 @@ def with_batches(rows: Rows, server: Server) -> Rows:
     own = {batch: row for (s, batch), row in rows.items() if s == server}
     reference, full = REFERENCE.get(server[0], DEFAULT_REFERENCE)
     means = {batch: rows[reference, batch].mean_s for batch in full}
-    return {(server, b): own.get(b) or batch_scaled(own, b, means) for b in sorted({*BATCHES, *own})}
+    gain = batching_gain(rows)
+    return {(server, b): own.get(b) or capped(batch_scaled(own, b, means), rows, gain) for b in BATCHES}
 
 
 # ---------------------------------------------------------------- files

@@ -10,8 +10,8 @@ Inside a row (no `-scaling` among its rules): the cell a rule is named after is 
                   linear in log2 b between them and r(8) beyond.
   mean-from-rps   l = 1 / throughput at batch 1, one request at a time; only where that is not above p99.
   mean-from-p99   l = p99 / r(b), where no throughput says better.
-  rps-capped      h = G·h(1) where b / l is more: a latency that low was taken at a load that did not fill the batches,
-                  and h would come out too large. G is the largest measured h(b) / h(1) of one server.
+  rps-capped      h = G·h(1) where an unmeasured h would be more, G the largest measured h(b) / h(1) of one server: a
+                  latency that low was taken at a load that did not fill the batches. Holds for scaled rows too.
 From row to row (`-scaling`): nothing of the row was measured. Mean, p99 and throughput, if there is one, all move.
   cores-scaling   latency ÷ S and throughput × S per doubling of cores, at every batch; S(1→2), S(2→4), S(4→8) and
                   S(8→16) are the medians of the measured h(2R) / h(R) at batch 1 over all variants.
@@ -115,11 +115,12 @@ def batching_gain(rows: Rows) -> float:
 
 
 def capped(row: Row, rows: Rows, gain: float) -> Row:
-    """`row` with a throughput where its latency would promise an impossible one."""
+    """`row` with no more throughput than batching was seen to give its server; measured ones are below that."""
     first = rows.get((row.server, 1))
-    if row.rps is not None or first is None or row.rate_rps <= gain * first.rate_rps:
+    if first is None or row.rate_rps <= gain * first.rate_rps * (1 + 1e-9):
         return row
-    return replace(row, rps=gain * first.rate_rps, rules=(*row.rules, "rps-capped"))
+    rules = tuple(dict.fromkeys((*row.rules, "rps-capped")))
+    return replace(row, rps=gain * first.rate_rps, rules=rules)
 
 
 def measured_rows() -> Rows:

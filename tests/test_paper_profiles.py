@@ -198,7 +198,7 @@ def test_latency_rises_with_the_batch_and_throughput_stays_within_what_batching_
                 assert small.latency_mean_s < large.latency_mean_s, server
                 assert (small.latency_p99_s or 0) < (large.latency_p99_s or 0), server
         rates = [r.throughput_rps or r.batch / r.latency_mean_s for r in own]
-        assert all(0.8 <= rate / rates[0] <= 1.8 for rate in rates), server
+        assert all(0.8 <= rate / rates[0] <= 1.521 for rate in rates), server
 
 
 @pytest.mark.parametrize("pipeline", PIPELINES)
@@ -240,7 +240,7 @@ def test_every_config_loads_and_meets_its_objective_at_the_papers_loads(pipeline
 def test_video_is_more_accurate_at_low_load_as_in_the_paper(tmp_path: Path) -> None:
     config = at_base_cores(loaded("video", tmp_path))
     chosen = []
-    for rate_rps in (5, 10, 30):
+    for rate_rps in (5, 10, 25):
         evaluation = policy_named("auto")(price(config.pipeline, rate_rps)).evaluation
         assert evaluation is not None
         chosen.append((evaluation.accuracy, [a.variant for a in evaluation.plan.allocations]))

@@ -149,6 +149,7 @@ def plot(document: dict[str, Any], file: Path) -> None:
     if off := document["off_front"]:
         axis.plot([off["cost"]], [off["accuracy"]], "x", color=COLOURS["marked"])
         axis.annotate("chosen", (off["cost"], off["accuracy"]), xytext=(6, -12), textcoords="offset points")
+    axis.margins(y=0.1)  # room for the words below the lowest point
     axis.set_xlabel("cores" if document["unit"] == "cores" else "money per hour")
     axis.set_ylabel("accuracy")
     axis.set_title(f"{document['pipeline']} at {document['rate_rps']:g} requests/s", fontsize=10)

@@ -54,24 +54,59 @@ class Layer:
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`limits` names, for each resource, the limit it comes from."""
+
     layers: tuple[Layer, ...]
     weight: float
+    limits: tuple[str, ...]
     ceilings: Floats
 
 
-def tabulate(problem: Problem) -> Table | None:
-    """The problem as layers, less what cannot be in the best plan; None if its graph has too many paths."""
+def tabulate(problem: Problem, *, also: Sequence[Limit] = (), goal: Limit | None = None) -> Table | None:
+    """The problem as layers, less what cannot be in the best plan; None if that takes too many sums.
+
+    `also` are limits to keep account of beside those in force. With a `goal` the cost is the use of what that limit
+    bounds, and nothing else counts; then None if that is no sum.
+    """
     if _path_count(problem.stages) > MOST_PATHS:
         return None
-    uses, ceilings = [], []
-    for limit in limits_of(problem):
+    names, uses, ceilings = [], [], []
+    for limit in (*limits_of(problem), *also):
         for columns, ceiling in _sums(problem, limit):
+            names.append(limit.name)
             uses.append(columns)
             ceilings.append(ceiling + ROUNDING * max(1.0, abs(ceiling)))
+    gains = _objective(problem) if goal is None else _use_alone(problem, goal)
+    if gains is None:
+        return None
     above_any_batch = 1.0 + sum(int(stage.batch.max()) for stage in problem.stages)
-    layers = [_layer(problem, s, [use[s] for use in uses], above_any_batch) for s in range(len(problem.stages))]
+    layers = [
+        _layer(stage, gain, [use[s] for use in uses], above_any_batch, problem.limits.replicas)
+        for s, (stage, gain) in enumerate(zip(problem.stages, gains, strict=True))
+    ]
     bounds = np.array(ceilings)
-    return Table(tuple(_reduced(layers, bounds)), _factor_weight(problem), bounds)
+    weight = 0.0 if goal else _factor_weight(problem)
+    return Table(tuple(_reduced(layers, bounds)), weight, tuple(names), bounds)
+
+
+def _objective(problem: Problem) -> list[tuple[Floats, Floats]]:
+    """Cost and factor of every option, a pair a stage."""
+    weights = problem.objective
+    share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
+    found = []
+    for stage in problem.stages:
+        unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
+        cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
+        factor = score_factors(stage, weights.score)[stage.variant_index]
+        if not is_product(weights.score):
+            cost = cost - weights.accuracy_weight * share * factor
+        found.append((cost, factor if _factor_weight(problem) else np.ones(len(stage))))
+    return found
+
+
+def _use_alone(problem: Problem, goal: Limit) -> list[tuple[Floats, Floats]] | None:
+    sums = list(_sums(problem, goal))
+    return [(column, np.ones(len(column))) for column in sums[0][0]] if len(sums) == 1 else None
 
 
 def _factor_weight(problem: Problem) -> float:
@@ -114,20 +149,14 @@ def _floor(factors: list[Floats], floor: float, product: bool, kind: str) -> Ite
             yield [-np.log(f) for f in factors], float(-np.log(floor))
 
 
-def _layer(problem: Problem, s: int, uses: Sequence[Floats], above_any_batch: float) -> Layer:
-    stage, weights = problem.stages[s], problem.objective
-    unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
-    cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
-    factor = score_factors(stage, weights.score)[stage.variant_index]
-    if not is_product(weights.score):
-        share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
-        cost = cost - weights.accuracy_weight * share * factor
-    if _factor_weight(problem) == 0:
-        factor = np.ones(len(stage))
+def _layer(
+    stage: StageOptions, gain: tuple[Floats, Floats], uses: Sequence[Floats], above_any_batch: float, most: int | None
+) -> Layer:
+    """All usable options; `most` limits the replicas of each."""
+    cost, factor = gain
     weight = stage.cost_cores * above_any_batch + stage.batch
     layer = Layer(np.arange(len(stage)), np.vstack((cost, weight, *uses)), factor, _server_order(stage))
-    most = problem.limits.replicas
-    usable = np.logical_and.reduce(np.isfinite(layer.use), axis=0) & np.isfinite(stage.delay_s)
+    usable = np.logical_and.reduce(np.isfinite(layer.sums), axis=0) & np.isfinite(stage.delay_s)
     return layer.only(np.flatnonzero(usable & (stage.replicas <= most) if most is not None else usable))
 
 

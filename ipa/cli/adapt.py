@@ -13,7 +13,9 @@ def adapt(
     interval: Annotated[
         str | None, typer.Option(metavar="T", help="Time between decisions, as in 10s; default: control.interval.")
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
+    policy: Annotated[
+        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and record; touch nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="One decision, then stop.")] = False,
     duration: Annotated[str | None, typer.Option(metavar="T", help="Stop after this time, as in 5m.")] = None,
@@ -34,18 +36,18 @@ def adapt(
     from dataclasses import replace
 
     from ipa.adapters.clock import SystemClock
-    from ipa.adapters.files import load_config
     from ipa.adapters.journal import Journal
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.adapters.local_run import running, running_or_started
     from ipa.adapters.state import state_folder
+    from ipa.cli.loading import load_config
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_named
     from ipa.report.adapt import document, dry, view
 
     settings = load_config(config)
-    choose = policy_named(policy)
+    choose = policy_named(policy, settings.pipeline)
     if interval is not None:
         control = replace(settings.control, interval_s=positive_duration_s("--interval", interval))
         settings = replace(settings, control=control)

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from ipa.config.allocation import at_base_cores, base_cores_problems
+from ipa.config.policies import policy_problems
 from ipa.config.profile import MeasurementRow, VariantRow
 from ipa.config.schema import PipelineSpec, StageSpec
 from ipa.domain import (
     Config,
     ControlSettings,
+    Fixed,
     ForecastSettings,
     Hardware,
     LatencySettings,
@@ -29,8 +32,6 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("allocation.mode: base", lambda s: s.allocation.mode == "base"),
-    ("policies", lambda s: bool(s.policies)),
     ("router.batching: full", lambda s: s.router.batching == "full"),
     ("forecast.quantile", lambda s: s.forecast.quantile is not None),
     ("control.certify", lambda s: s.control.certify),
@@ -52,6 +53,7 @@ def build(
     config's relative paths start.
     """
     profiles = folder / spec.profiles
+    warnings: tuple[str, ...] = ()
     used = [_used(stage, spec, variants, measurements) for stage in spec.stages]
     problems = [
         *(Violation(name.split(":")[0], f"`{name}` is not built yet") for name, asked in _NOT_BUILT if asked(spec)),
@@ -82,11 +84,19 @@ def build(
         hardware={name: Hardware(name, **h.model_dump()) for name, h in spec.hardware.items()},
         measurements=chosen,
         batches=tuple(sorted(set(spec.batches or ()))),
+        policies={name: {s: Fixed(**f.model_dump()) for s, f in by.items()} for name, by in spec.policies.items()},
     )
-    return _config(spec, pipeline, profiles, folder), problems
+    if spec.allocation.mode == "base" and measurements is not None:
+        problems += base_cores_problems(pipeline, profiles)
+        if not problems:  # the rule reads prices, which only a right profile has
+            profile = [_measurement(row) for row in measurements]
+            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold)
+            problems += more
+    problems += policy_problems(pipeline)
+    return _config(spec, pipeline, profiles, folder, warnings), problems
 
 
-def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path) -> Config:
+def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path, warnings: tuple[str, ...]) -> Config:
     return Config(
         pipeline=pipeline,
         profiles=profiles,
@@ -103,6 +113,7 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
         monitor=spec.monitor.kind,
         cluster=spec.cluster.kind,
         payload=folder / spec.load.payload if spec.load.payload else None,
+        warnings=warnings,
     )
 
 

@@ -90,9 +90,9 @@ def build(
         problems += base_cores_problems(pipeline, profiles)
         if not problems:  # the rule reads prices, which only a right profile has
             profile = [_measurement(row) for row in measurements]
-            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold)
+            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold, profiles)
             problems += more
-    problems += policy_problems(pipeline)
+    problems += policy_problems(pipeline, profiles)
     return _config(spec, pipeline, profiles, folder, warnings), problems
 
 

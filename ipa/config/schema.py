@@ -83,7 +83,7 @@ class FixedSpec(Spec):
     hardware: Name | None = None
     cores: Annotated[int, Field(ge=1)] | None = None
     batch: Annotated[int, Field(ge=1)] | None = None
-    replicas: Annotated[int, Field(ge=1)] | None = None
+    replicas: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
 
 
 def _fixed(value: object) -> object:

@@ -34,6 +34,7 @@ def adapt(
     import signal
     from contextlib import ExitStack, closing
     from dataclasses import replace
+    from functools import partial
 
     from ipa.adapters.clock import SystemClock
     from ipa.adapters.journal import Journal
@@ -44,6 +45,7 @@ def adapt(
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_named
+    from ipa.policy.fixed import seen_by
     from ipa.report.adapt import document, dry, view
 
     settings = load_config(config)
@@ -63,7 +65,8 @@ def adapt(
         monitor = stack.enter_context(closing(RouterMonitor(state)))
         record = stack.enter_context(closing(Journal(journal or state_folder(name) / "decisions.jsonl")))
         clock = SystemClock()
-        loop = Loop(settings, choose, cluster, monitor, clock, dry if dry_run else cluster.apply)
+        apply = dry if dry_run else cluster.apply
+        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=partial(seen_by, policy))
         shown = view(name, output)
         stack.enter_context(shown.running())
         until_s = clock.now_s() if once else clock.now_s() + duration_s if duration_s is not None else None

@@ -53,7 +53,6 @@ def build(
     config's relative paths start.
     """
     profiles = folder / spec.profiles
-    warnings: tuple[str, ...] = ()
     used = [_used(stage, spec, variants, measurements) for stage in spec.stages]
     problems = [
         *(Violation(name.split(":")[0], f"`{name}` is not built yet") for name, asked in _NOT_BUILT if asked(spec)),
@@ -62,8 +61,20 @@ def build(
         *_variant_problems(spec, variants, profiles),
         *(_measurement_problems(spec, variants, used, profiles) if measurements is not None else ()),
     ]
-    chosen = tuple(_measurement(row) for rows in used for row in rows)
-    pipeline = Pipeline(
+    pipeline = _pipeline(spec, variants, used)
+    warnings: tuple[str, ...] = ()
+    if spec.allocation.mode == "base" and measurements is not None:
+        problems += base_cores_problems(pipeline, profiles)
+        if not problems:  # the rule reads prices, which only a right profile has
+            profile = [_measurement(row) for row in measurements]
+            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold, profiles)
+            problems += more
+    problems += policy_problems(pipeline, profiles)
+    return _config(spec, pipeline, profiles, folder, warnings), problems
+
+
+def _pipeline(spec: PipelineSpec, variants: Sequence[VariantRow], used: Sequence[Sequence[MeasurementRow]]) -> Pipeline:
+    return Pipeline(
         name=spec.name,
         stages=tuple(_stage(spec, i, variants, used[i]) for i in range(len(spec.stages))),
         slo=Slo(spec.slo.latency, spec.slo.drop_after or 2 * spec.slo.latency, spec.slo.percentile),
@@ -82,18 +93,10 @@ def build(
             spec.latency.throughput_margin,
         ),
         hardware={name: Hardware(name, **h.model_dump()) for name, h in spec.hardware.items()},
-        measurements=chosen,
+        measurements=tuple(_measurement(row) for rows in used for row in rows),
         batches=tuple(sorted(set(spec.batches or ()))),
         policies={name: {s: Fixed(**f.model_dump()) for s, f in by.items()} for name, by in spec.policies.items()},
     )
-    if spec.allocation.mode == "base" and measurements is not None:
-        problems += base_cores_problems(pipeline, profiles)
-        if not problems:  # the rule reads prices, which only a right profile has
-            profile = [_measurement(row) for row in measurements]
-            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold, profiles)
-            problems += more
-    problems += policy_problems(pipeline, profiles)
-    return _config(spec, pipeline, profiles, folder, warnings), problems
 
 
 def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path, warnings: tuple[str, ...]) -> Config:

@@ -86,6 +86,11 @@ def restricted(problem: Problem, fixed: Mapping[str, Fixed]) -> Problem:
     return replace(problem, stages=tuple(_held(stage, fixed.get(stage.stage, FREE)) for stage in problem.stages))
 
 
+def seen_by(name: str, problem: Problem) -> Problem:
+    """What the policy called `name` chooses from: a baseline's part of the problem, for the others all of it."""
+    return restricted(problem, fixed_by(name, problem)) if name in BASELINES else problem
+
+
 def diagnose_for(name: str, problem: Problem) -> Diagnosis:
     """Why the policy called `name` finds no plan: for a baseline, given what it fixes."""
     if name not in BASELINES:

@@ -42,7 +42,7 @@ class Asked:
 
 def load_all(paths: Sequence[Path]) -> list[Config]:
     """The configs, each of another pipeline. Raises ConfigError or UsageError."""
-    from ipa.adapters.files import load_config
+    from ipa.cli.loading import load_config
 
     found: dict[str, Path] = {}
     configs = []
@@ -128,15 +128,14 @@ def split_for(asked: Sequence[Asked], cores: float | None, policy: str) -> Split
     from time import perf_counter
 
     from ipa.options import price
-    from ipa.policy import DEFAULT, policy_named
+    from ipa.policy import DEFAULT
     from ipa.policy.shared import Demand, apart, share
 
-    choose = policy_named(policy)
     if cores is not None and policy != DEFAULT:
         raise UsageError(f"--policy {policy}: several pipelines share --cores by the policy {DEFAULT} only")
     started_s = perf_counter()
     demands = [Demand(price(a.config.pipeline, a.rate_rps), a.weight) for a in asked]
-    split = apart(demands, choose) if cores is None else share(demands, cores)
+    split = apart(demands, policy) if cores is None else share(demands, cores)
     seconds = perf_counter() - started_s
     timed = [replace(s, solution=replace(s.solution, seconds=seconds)) for s in split.shares]
     return replace(split, shares=tuple(timed))

@@ -23,7 +23,9 @@ def solve(
             help="Requests per second to plan for, for all or for one; default: the forecast of the running pipeline.",
         ),
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
+    policy: Annotated[
+        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
+    ] = "auto",
     cores: Annotated[float | None, typer.Option(metavar="N", help="Cores for all configs together.")] = None,
     weight: Annotated[
         list[str] | None,
@@ -79,14 +81,14 @@ def solve(
 def _one(asked: Asked, budget: float | None, policy: str, output: str) -> tuple[list[tuple[Asked, Plan]], bool]:
     """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
     from ipa.cli.planning import difference, solve_for, within
-    from ipa.policy.infeasible import diagnose
+    from ipa.policy.fixed import diagnose_for
     from ipa.report import solve as report
     from ipa.report.output import emit
 
     problem, solution = solve_for(within(asked.config, budget), asked.rate_rps, policy)
     plan = solution.evaluation.plan if solution.evaluation else None
     changed = difference(asked, plan)
-    diagnosis = None if plan else diagnose(problem)
+    diagnosis = None if plan else diagnose_for(policy, problem)
     document = report.document(
         problem,
         solution,

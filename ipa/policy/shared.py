@@ -12,7 +12,8 @@ import numpy as np
 
 from ipa.evaluation import Evaluation, evaluate
 from ipa.options import TOLERANCE, Problem
-from ipa.policy import Policy
+from ipa.policy import policy_named
+from ipa.policy.fixed import diagnose_for
 from ipa.policy.infeasible import Diagnosis, diagnose
 from ipa.policy.knapsack import Group, Knapsack, cheapest, picks, tabulate
 from ipa.policy.solution import Solution
@@ -79,12 +80,12 @@ class Split:
         return sum(plan.cost_cores for plan in self.plans) if self.plans else None
 
 
-def apart(demands: Sequence[Demand], policy: Policy) -> Split:
-    """Without a budget: every pipeline on its own limits."""
-    shares = []
+def apart(demands: Sequence[Demand], policy: str) -> Split:
+    """Without a budget: every pipeline on its own limits, by the policy of that name. Raises UsageError."""
+    choose, shares = policy_named(policy), []
     for demand in demands:
-        solution = policy(demand.problem)
-        diagnosis = None if solution.evaluation else diagnose(demand.problem)
+        solution = choose(demand.problem)
+        diagnosis = None if solution.evaluation else diagnose_for(policy, demand.problem)
         shares.append(Share(demand, solution, solution.evaluation, diagnosis))
     return Split(tuple(shares), None, _unserved(shares) or "each pipeline on its own limits")
 

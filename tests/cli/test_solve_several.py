@@ -58,6 +58,15 @@ def test_without_a_budget_each_keeps_to_its_own_limits(two: list[str]) -> None:
     assert solved(*two, "--rate", "10", "--policy", "milp")["objective"] == pytest.approx(document["objective"])
 
 
+def test_without_a_budget_a_baseline_plans_each_and_says_what_it_fixes_where_it_cannot(tmp_path: Path) -> None:
+    configs = [pipeline(tmp_path, "a"), pipeline(tmp_path, "b", limits={"cores": 2})]
+    words = (*configs, "--rate", "10", "--policy")
+    assert [p["cost_cores"] for p in solved(*words, "fa2-low")["pipelines"]] == [2, 2]
+    document = solved(*words, "fa2-high", code=3)
+    assert document["reason"].startswith("b: no feasible plan at 10 requests/s: limits.cores 2 cannot be met")
+    assert document["reason"].endswith("(given what fa2-high fixes)")
+
+
 def test_a_rate_by_name_comes_before_the_rate_for_all(two: list[str]) -> None:
     rates = [p["rate_rps"] for p in solved(*two, "--rate", "b=7", "--rate", "10")["pipelines"]]
     assert rates == [10, 7]

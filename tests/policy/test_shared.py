@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from ipa.domain import Limits, Objective, Pipeline
 from ipa.options import price
-from ipa.policy import POLICIES
 from ipa.policy.shared import Demand, Split, apart, share
 from tests.brute_force import best_plan, feasible_plans
 from tests.pipelines import pipelines, rates, two_stages
@@ -163,7 +162,7 @@ def test_a_fraction_of_a_core_serves_nobody() -> None:
 
 
 def test_without_a_budget_each_is_solved_on_its_own() -> None:
-    split = apart([Demand(price(pipeline, rate_rps)) for pipeline, rate_rps, _ in TWINS], POLICIES["auto"])
+    split = apart([Demand(price(pipeline, rate_rps)) for pipeline, rate_rps, _ in TWINS], "auto")
     best = best_plan(*TWINS[0][:2])
     assert best is not None
     assert [plan.plan.allocations for plan in split.plans] == [best.allocations] * 2

@@ -40,6 +40,8 @@ def _values(problem: Problem, limit: Limit, choices: Ints) -> np.ndarray[tuple[i
 def _fewest_replicas(problem: Problem) -> float | None:
     """Feasibility is monotone in this limit, so bisect over the numbers of replicas that occur."""
     counts = np.unique(np.concatenate([stage.replicas for stage in problem.stages]))
+    if problem.limits.replicas is not None:
+        counts = counts[counts <= problem.limits.replicas]
     low, high = 0, len(counts)
     while low < high:
         middle = (low + high) // 2

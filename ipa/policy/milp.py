@@ -7,7 +7,7 @@ looking for variables in expressions than HiGHS spends on solving small problems
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from time import perf_counter
 from typing import Any
@@ -19,9 +19,11 @@ from ipa.evaluation import Evaluation, evaluate
 from ipa.options import Ints, Problem
 from ipa.policy.program import Program, build
 from ipa.policy.resources import tabulate
+from ipa.policy.segments import range_of, tighten
 from ipa.policy.solution import Solution, relative_gap
 
 TIME_LIMIT_S = 30.0
+PLAIN_SHARE = 0.5  # of the time limit; a program that takes longer gets the segments of ipa.policy.segments
 
 _OPTIONS = {
     "output_flag": False,
@@ -79,12 +81,24 @@ def _search(
     """As `solve`, for any goal; a start goes with the objective only."""
     if not time_limit_s >= 0:
         raise UsageError(f"policy milp: a time limit of {time_limit_s} s: it is at least 0 s")
-    deadline_s = perf_counter() + time_limit_s
+    began_s = perf_counter()
     first = None if start is None else _started(problem, start)
     options = _options(problem, goal, first)
     if not all(len(own) for own in options):
         return Answer(None, inf, finished=True)
     program = build(problem, options, goal, maximise=maximise)
+    widest = range_of(problem, options) if goal == "objective" and isfinite(time_limit_s) else None
+    if widest is None:
+        return _run(problem, program, first, began_s + time_limit_s)
+    plain = _run(problem, program, first, began_s + PLAIN_SHARE * time_limit_s)
+    if plain.finished:
+        return plain
+    tighten(program, problem, options, widest)
+    tight = _run(problem, program, plain.evaluation, began_s + time_limit_s)
+    return replace(tight, bound=min(plain.bound, tight.bound))
+
+
+def _run(problem: Problem, program: Program, first: Evaluation | None, deadline_s: float) -> Answer:
     solver = _Solver(program, first.choice if first else None)
     while True:
         found = solver.run(deadline_s - perf_counter())

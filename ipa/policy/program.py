@@ -26,10 +26,11 @@ Terms = list[tuple[float, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """The Pyomo model and its binaries as [stage][option]."""
+    """The Pyomo model, its binaries as [stage][option], and the product in its objective (empty if there is none)."""
 
     pyomo: Any
     choose: tuple[dict[int, Any], ...]
+    product: Terms
 
 
 def build(problem: Problem, options: Sequence[Ints], goal: str, *, maximise: bool) -> Program:
@@ -42,16 +43,17 @@ def build(problem: Problem, options: Sequence[Ints], goal: str, *, maximise: boo
     x = tuple({int(k): m.x[names[s], int(k)] for k in own} for s, own in enumerate(options))
     m.rules = pyo.ConstraintList()
     for binaries in x:
-        _row(m, 1.0, [(1.0, v) for v in binaries.values()], 1.0)
+        row(m, 1.0, [(1.0, v) for v in binaries.values()], 1.0)
     forms = _Forms(m, problem, x)
     for limit in limits_of(problem):
         slack = TOLERANCE * 0.5
         if limit.floor:
-            _row(m, limit.bound - slack, forms.of(limit.name), None)
+            row(m, limit.bound - slack, forms.of(limit.name), None)
         else:
-            _row(m, None, forms.of(limit.name), limit.bound + slack)
+            row(m, None, forms.of(limit.name), limit.bound + slack)
     m.goal = pyo.Objective(expr=_sum(forms.of(goal)), sense=pyo.maximize if maximise else pyo.minimize)
-    return Program(m, x)
+    multiplied = goal == "objective" and is_product(problem.objective.score)
+    return Program(m, x, forms.of("score") if multiplied else [])
 
 
 class _Forms:
@@ -116,7 +118,7 @@ class _Forms:
         variable = pyo.Var(domain=pyo.NonNegativeReals)
         self._m.add_component(f"largest_{name}", variable)
         for form in forms:
-            _row(self._m, None, [*form, (-1.0, variable)], 0.0)
+            row(self._m, None, [*form, (-1.0, variable)], 0.0)
         return [(1.0, variable)]
 
     def _slowest_path(self) -> Terms:
@@ -145,8 +147,8 @@ class _Forms:
         for s, stage in list(enumerate(stages))[1:]:
             flows = {v: w[stage.stage, stage.variants[v]] for v in chosen[s]}
             for v, xs in chosen[s].items():
-                _row(self._m, None, [(1.0, flows[v]), *((-1.0, x) for x in xs)], 0.0)
-            _row(self._m, 0.0, [(1.0, flow) for flow in flows.values()] + [(-c, v) for c, v in product], 0.0)
+                row(self._m, None, [(1.0, flows[v]), *((-1.0, x) for x in xs)], 0.0)
+            row(self._m, 0.0, [(1.0, flow) for flow in flows.values()] + [(-c, v) for c, v in product], 0.0)
             product = [(float(factors[s][v]) / largest[s], flow) for v, flow in flows.items()]
         return [(prod(largest) * c, v) for c, v in product]
 
@@ -179,5 +181,6 @@ def _sum(terms: Terms) -> Any:
     return LinearExpression(constant=0.0, linear_coefs=[c for c, _ in terms], linear_vars=[v for _, v in terms])
 
 
-def _row(m: Any, lower: float | None, terms: Terms, upper: float | None) -> None:
+def row(m: Any, lower: float | None, terms: Terms, upper: float | None) -> None:
+    """One more constraint; None is no bound."""
     m.rules.add((lower, _sum(terms), upper))

@@ -17,7 +17,7 @@ import numpy as np
 from ipa.errors import IpaError, UsageError
 from ipa.evaluation import Evaluation, evaluate
 from ipa.options import Ints, Problem
-from ipa.policy.program import Program, build
+from ipa.policy.program import Program, build, unlimited
 from ipa.policy.resources import tabulate
 from ipa.policy.segments import range_of, tighten
 from ipa.policy.solution import Solution, relative_gap
@@ -57,12 +57,11 @@ def solve(problem: Problem, time_limit_s: float = TIME_LIMIT_S, start: tuple[int
         return Solution(None, "no feasible plan", "milp", "infeasible", None)
     if answer.finished and best is not None:
         return Solution(best, "proven best by HiGHS", "milp", "optimal", 0.0, bound=best.objective)
-    bound = answer.bound if isfinite(answer.bound) else None
+    bound = min(answer.bound, unlimited(problem))
     if best is None:
         return Solution(None, f"no plan found within {time_limit_s:g} s", "milp", "time limit", None, bound=bound)
     reason = f"the best plan found within {time_limit_s:g} s"
-    gap = relative_gap(best.objective, bound) if bound is not None else None
-    return Solution(best, reason, "milp", "time limit", gap, bound=bound)
+    return Solution(best, reason, "milp", "time limit", relative_gap(best.objective, bound), bound=bound)
 
 
 def optimise(problem: Problem, goal: str, *, maximise: bool) -> Evaluation | None:
@@ -220,8 +219,10 @@ def _loaded(m: Any, variables: Sequence[Any], columns: dict[int, int]) -> Any:
     highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     for name, value in _OPTIONS.items():
         highs.setOptionValue(name, value)
+    if not all(np.isfinite(column).all() for column in (lp.col_cost_, lp.a_matrix_.value_)):
+        raise IpaError("policy milp: a price, accuracy or latency of the option table is not finite")  # HiGHS takes NaN
     if highs.passModel(lp) == highspy.HighsStatus.kError:
-        raise IpaError("policy milp: HiGHS refuses the program: a price, latency or limit is no number or too large")
+        raise IpaError("policy milp: HiGHS refuses the program: one of its numbers is too large")
     return highs
 
 

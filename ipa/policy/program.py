@@ -41,16 +41,16 @@ def build(problem: Problem, options: Sequence[Ints], goal: str, *, maximise: boo
     names = [stage.stage for stage in problem.stages]
     m.x = pyo.Var([(names[s], int(k)) for s, own in enumerate(options) for k in own], domain=pyo.Binary)
     x = tuple({int(k): m.x[names[s], int(k)] for k in own} for s, own in enumerate(options))
-    m.rules = pyo.ConstraintList()
-    for binaries in x:
-        row(m, 1.0, [(1.0, v) for v in binaries.values()], 1.0)
+    m.rules = pyo.Constraint(pyo.Any)
+    for name, binaries in zip(names, x, strict=True):
+        row(m, ("one", name), 1.0, [(1.0, v) for v in binaries.values()], 1.0)
     forms = _Forms(m, problem, x)
     for limit in limits_of(problem):
         slack = TOLERANCE * 0.5
         if limit.floor:
-            row(m, limit.bound - slack, forms.of(limit.name), None)
+            row(m, ("limit", limit.name), limit.bound - slack, forms.of(limit.name), None)
         else:
-            row(m, None, forms.of(limit.name), limit.bound + slack)
+            row(m, ("limit", limit.name), None, forms.of(limit.name), limit.bound + slack)
     m.goal = pyo.Objective(expr=_sum(forms.of(goal)), sense=pyo.maximize if maximise else pyo.minimize)
     multiplied = goal == "objective" and is_product(problem.objective.score)
     return Program(m, x, forms.of("score") if multiplied else [])
@@ -117,8 +117,8 @@ class _Forms:
             return forms[0]
         variable = pyo.Var(domain=pyo.NonNegativeReals)
         self._m.add_component(f"largest_{name}", variable)
-        for form in forms:
-            row(self._m, None, [*form, (-1.0, variable)], 0.0)
+        for i, form in enumerate(forms):
+            row(self._m, (name, i), None, [*form, (-1.0, variable)], 0.0)
         return [(1.0, variable)]
 
     def _slowest_path(self) -> Terms:
@@ -147,10 +147,31 @@ class _Forms:
         for s, stage in list(enumerate(stages))[1:]:
             flows = {v: w[stage.stage, stage.variants[v]] for v in chosen[s]}
             for v, xs in chosen[s].items():
-                row(self._m, None, [(1.0, flows[v]), *((-1.0, x) for x in xs)], 0.0)
-            row(self._m, 0.0, [(1.0, flow) for flow in flows.values()] + [(-c, v) for c, v in product], 0.0)
+                row(
+                    self._m,
+                    (name, stage.stage, stage.variants[v]),
+                    None,
+                    [(1.0, flows[v]), *((-1.0, x) for x in xs)],
+                    0.0,
+                )
+            row(
+                self._m,
+                (name, stage.stage),
+                0.0,
+                [(1.0, flow) for flow in flows.values()] + [(-c, v) for c, v in product],
+                0.0,
+            )
             product = [(float(factors[s][v]) / largest[s], flow) for v, flow in flows.items()]
         return [(prod(largest) * c, v) for c, v in product]
+
+
+def unlimited(problem: Problem) -> float:
+    """The most the objective could be if nothing were limited and each stage had the best of every option."""
+    weights = problem.objective
+    most = sum(float(_worth(problem, stage).max()) for stage in problem.stages)
+    if not is_product(weights.score):
+        return most
+    return most + weights.accuracy_weight * prod(float(score_factors(s, weights.score).max()) for s in problem.stages)
 
 
 def _additive(problem: Problem, stage: StageOptions) -> Floats:
@@ -181,6 +202,6 @@ def _sum(terms: Terms) -> Any:
     return LinearExpression(constant=0.0, linear_coefs=[c for c, _ in terms], linear_vars=[v for _, v in terms])
 
 
-def row(m: Any, lower: float | None, terms: Terms, upper: float | None) -> None:
+def row(m: Any, name: tuple[str | int, ...], lower: float | None, terms: Terms, upper: float | None) -> None:
     """One more constraint; None is no bound."""
-    m.rules.add((lower, _sum(terms), upper))
+    m.rules[name] = (lower, _sum(terms), upper)

@@ -4,8 +4,8 @@ L = Σ −log(factor as a share of the stage's largest) is linear in the options
 lies above it, so with a binary z[j] per segment
     Σ_j z[j] = 1,   Σ_j l[j] = L,   from[j] · z[j] ≤ l[j] ≤ to[j] · z[j],   P ≤ Σ_j (chord_j at l[j])
 holds for every plan and leaves the flow form exact. A chord over a width d is at most d²/8 above, relative to P: 0.5 %
-at 0.2. On strongly correlated chains of 20 stages the gap after seconds falls from 1,600 % to below 1 %; on problems that
-HiGHS solves in a second the binaries only cost time.
+at 0.2. On strongly correlated chains of 20 stages the gap after seconds falls from 1,600 % to below 1 %; on problems
+that HiGHS solves in a second the binaries only cost time.
 """
 
 from __future__ import annotations
@@ -40,22 +40,22 @@ def tighten(program: Program, problem: Problem, options: Sequence[Ints], widest:
     edges = np.linspace(0.0, widest, count + 1)
     m.segment = pyo.Var(range(count), domain=pyo.Binary)
     m.loss = pyo.Var(range(count), domain=pyo.NonNegativeReals)
-    row(m, 1.0, [(1.0, m.segment[j]) for j in range(count)], 1.0)
+    row(m, ("segment", "one"), 1.0, [(1.0, m.segment[j]) for j in range(count)], 1.0)
     losses = [
         (float(loss), xs[int(k)])
         for own, xs, losses in zip(options, program.choose, _losses(problem, options), strict=True)
         for k, loss in zip(own, losses, strict=True)
     ]
-    row(m, 0.0, losses + [(-1.0, m.loss[j]) for j in range(count)], 0.0)
+    row(m, ("segment", "loss"), 0.0, losses + [(-1.0, m.loss[j]) for j in range(count)], 0.0)
     above: list[tuple[float, Any]] = []
     for j in range(count):
-        row(m, 0.0, [(1.0, m.loss[j]), (-float(edges[j]), m.segment[j])], None)
-        row(m, None, [(1.0, m.loss[j]), (-float(edges[j + 1]), m.segment[j])], 0.0)
+        row(m, ("segment", "from", j), 0.0, [(1.0, m.loss[j]), (-float(edges[j]), m.segment[j])], None)
+        row(m, ("segment", "to", j), None, [(1.0, m.loss[j]), (-float(edges[j + 1]), m.segment[j])], 0.0)
         left, right = np.exp(-edges[j]), np.exp(-edges[j + 1])
         slope = (right - left) / (edges[j + 1] - edges[j])
         above += [(-float(slope), m.loss[j]), (-float(left - slope * edges[j]), m.segment[j])]
     largest = np.prod([own.max() for own in _factors(problem, options)])
-    row(m, None, [(float(c / largest), v) for c, v in program.product] + above, SLACK)
+    row(m, ("segment", "chords"), None, [(float(c / largest), v) for c, v in program.product] + above, SLACK)
 
 
 def _factors(problem: Problem, options: Sequence[Ints]) -> list[Floats]:

@@ -43,8 +43,8 @@ def tighten(program: Program, problem: Problem, options: Sequence[Ints], widest:
     row(m, ("segment", "one"), 1.0, [(1.0, m.segment[j]) for j in range(count)], 1.0)
     losses = [
         (float(loss), xs[int(k)])
-        for own, xs, losses in zip(options, program.choose, _losses(problem, options), strict=True)
-        for k, loss in zip(own, losses, strict=True)
+        for own, xs, column in zip(options, program.choose, _losses(problem, options), strict=True)
+        for k, loss in zip(own, column, strict=True)
     ]
     row(m, ("segment", "loss"), 0.0, losses + [(-1.0, m.loss[j]) for j in range(count)], 0.0)
     above: list[tuple[float, Any]] = []

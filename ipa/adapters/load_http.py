@@ -1,7 +1,7 @@
 """HTTP/1.1 for the load generator: V2 JSON, one request at a time on each of a few kept connections.
 
-Written on asyncio's transports: aiohttp spends four times the CPU on a request, and where generator and server share a
-machine that time shows up in the latencies (scripts/bench_load.py).
+Written on asyncio's transports: aiohttp takes about twice the CPU a request and, where generator and server share two
+cores, sends late what a plain transport sends in time (scripts/bench_load.py).
 """
 
 from __future__ import annotations
@@ -99,9 +99,16 @@ class HttpWire:
 
     def send(self, request: int, sample: int) -> Abort:
         body = self._bodies.body(sample)
-        connection = self.idle.pop() if self.idle else _Connection(self)
+        connection = self._idle_or_new()
         connection.send(request, b"%b%d\r\n\r\n%b" % (self.endpoint.head, len(body), body))
         return connection.abort
+
+    def _idle_or_new(self) -> _Connection:
+        while self.idle:
+            connection = self.idle.pop()
+            if not connection.closing:
+                return connection
+        return _Connection(self)
 
     async def close(self) -> None:
         for connection in tuple(self.idle):
@@ -125,6 +132,11 @@ class _Connection(asyncio.Protocol):
             self._dialling = asyncio.get_running_loop().create_task(self._dial(message))
         else:
             self._transport.write(message)
+
+    @property
+    def closing(self) -> bool:
+        """The server has just closed it, which connection_lost() will be told in the next round of the loop."""
+        return self._transport is not None and self._transport.is_closing()
 
     def abort(self) -> None:
         self._request = None

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -186,3 +188,21 @@ def test_more_requests_than_one_load_can_hold_are_refused() -> None:
     trace = assemble(parse(f"constant:{MOST_REQUESTS}x2s"), {})
     with pytest.raises(UsageError, match="one load sends at most 20,000,000"):
         schedule(trace, 0)
+
+
+def test_requests_that_wait_are_no_objects() -> None:
+    """Nobody answers 100,000 requests that are due at once: an object for each would show in the allocated blocks."""
+
+    class Stalled:
+        def send(self, request: int, sample: int) -> Callable[[], None]:
+            return lambda: None
+
+        async def close(self) -> None:
+            pass
+
+    load = a_load(HTTP, np.zeros(100_000), timeout_s=0.3)
+    blocks = [sys.getallocatedblocks()]
+    result = run_load(load, lambda bodies, tell: Stalled(), lambda sent: blocks.append(sys.getallocatedblocks()))
+    blocks.append(sys.getallocatedblocks())
+    assert max(blocks) - blocks[0] < 20_000
+    assert summed_up(result).failures == {"timeout": 100_000}

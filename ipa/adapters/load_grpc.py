@@ -28,8 +28,9 @@ _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     # a server that comes back should be seen within the second; the default backs off to two minutes
     ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
+    # also the shortest time to connect in (gRPC's connection-backoff.md): less would give up distant servers
+    ("grpc.min_reconnect_backoff_ms", 5000),
     # two loads in one process (the warm-up and the trace) do not share a connection that one of them closes
     ("grpc.use_local_subchannel_pool", 1),
 ]

@@ -85,15 +85,16 @@ def run_load(load: Load, open_wire: OpenWire, progress: Callable[[int], None]) -
 async def _run(load: Load, open_wire: OpenWire, progress: Callable[[int], None]) -> LoadResult:
     ledger = Ledger(load.intended_s)
     flow = _Flow(load, ledger, open_wire)
-    sweeper = asyncio.create_task(_sweep(flow))
     interrupted = False
     try:
-        await _release_all(flow, load.intended_s, progress)
-        await flow.drained()
+        async with asyncio.TaskGroup() as tasks:
+            sweeper = tasks.create_task(_sweep(flow))
+            await _release_all(flow, load.intended_s, progress)
+            await flow.drained()
+            sweeper.cancel()
     except asyncio.CancelledError:  # ^C: the runner cancels this, the summary is still wanted
         interrupted = True
     finally:
-        sweeper.cancel()
         await flow.close()
     return replace(ledger.result(), interrupted=interrupted)
 

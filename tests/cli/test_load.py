@@ -21,6 +21,7 @@ import yaml
 from aiohttp import web
 
 from ipa.adapters import state
+from ipa.cli.app import main
 from tests.adapters.null_grpc_server import null_grpc_server
 from tests.adapters.null_server import CORE_SECONDS_A_REQUEST, TOKEN, first_pixel, null_server
 
@@ -158,9 +159,20 @@ def test_a_server_that_refuses_is_a_result_not_an_error(folder: Path) -> None:
         (["--url", REFUSED], "--trace"),
     ],
 )
-def test_wrong_usage_exits_2_and_names_it(folder: Path, arguments: list[str], message: str) -> None:
-    code, out, err = _load(folder, *arguments)
-    assert (code, out) == (2, "")
+def test_wrong_usage_exits_2_and_names_it(
+    folder: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+    monkeypatch.setattr(sys, "argv", ["ipa", "load", "digits.yaml", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
     assert message in err
 
 

@@ -42,7 +42,9 @@ def load(
     per_second: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write what became of each second as .csv.")
     ] = None,
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw latency by percentile, .png or .svg.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw latency by percentile, .png, .svg or .pdf.")
+    ] = None,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
     """Send a trace; say what became of it.
@@ -59,15 +61,16 @@ def load(
     from ipa.adapters.trace_files import load_trace
     from ipa.durations import duration_s, positive_duration_s
     from ipa.report import load as report
-    from ipa.report import load_plot
+    from ipa.report.load_plot import plot as draw
     from ipa.report.output import emit
+    from ipa.report.pictures import check_plot_file
     from ipa.workload.per_second import per_second as seconds_of
     from ipa.workload.summary import summarise
 
     if per_second is not None:
         check_per_second_file(per_second)
     if plot is not None:
-        load_plot.check_plot_file(plot)
+        check_plot_file(plot)
     settings = load_config_unmeasured(config)
     slo_s = settings.pipeline.slo.latency_s
     timeout_s = max(4 * slo_s, 30.0) if timeout is None else positive_duration_s("--timeout", timeout)
@@ -82,13 +85,13 @@ def load(
     with report.progress(len(intended_s)) as progress:
         requests = Load(intended_s, samples, bodies, timeout_s, connections)
         result, core_seconds = send(target, requests, warm_up_s, progress)
-    if per_second is not None:
-        write_per_second(per_second, seconds_of(result, slo_s))
-    if plot is not None:
-        load_plot.plot(settings.pipeline.name, result, slo_s, plot)
     summary = summarise(result, slo_s, core_seconds)
     emit(asdict(summary), output, lambda: report.print_table(summary))
     report.warn(report.late_generator(summary))
     report.warn(report.few_connections(result, connections))
+    if per_second is not None:
+        write_per_second(per_second, seconds_of(result, slo_s))
+    if plot is not None:
+        draw(settings.pipeline.name, result, slo_s, plot)
     if result.interrupted:
         raise typer.Exit(130)

@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ipa.errors import UsageError
-from ipa.report.fit import check_plot_file
+from ipa.report.pictures import empty_figure, save
 from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, LoadResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
-
-__all__ = ["check_plot_file", "percentile_curve", "plot"]
 
 MOST_POINTS = 1_000
 BLUE, VERMILION = "#0072b2", "#d55e00"  # told apart by colour-blind readers too (Okabe and Ito)
@@ -37,18 +34,11 @@ def percentile_curve(latency_s: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def plot(pipeline: str, result: LoadResult, slo_s: float, file: Path) -> None:
     """The curve of the answered requests, and the SLO. Raises UsageError for an unwritable file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(7, 4.2), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(7, 4.2)
     answered = result.outcome == ANSWERED
     _draw(figure.subplots(), *percentile_curve(result.latency_s[answered]), slo_s)
     figure.suptitle(f"{pipeline}: latency of {np.count_nonzero(answered):,} answered requests")
-    try:
-        figure.savefig(file, format=file.suffix.lower().lstrip("."))
-    except OSError as error:
-        raise UsageError(f"--plot {file}: cannot be written: {error.strerror}") from error
+    save(figure, file)
 
 
 def _draw(axis: Axes, nines: FloatArray, latency_s: FloatArray, slo_s: float) -> None:

@@ -21,6 +21,9 @@ def solve(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say which limits bind and what the next unit of each is worth.")
+    ] = False,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
     """Choose the best plan for a rate.
@@ -31,7 +34,10 @@ def solve(
     from ipa.cli.planning import forecast_rps, rate_for, running_pipeline, solve_for
     from ipa.diff import changes
     from ipa.errors import ServingError, UsageError
+    from ipa.policy.explain import explain as explain_best
     from ipa.policy.infeasible import diagnose
+    from ipa.policy.overload import largest_rate_rps
+    from ipa.report import explain as report_explain
     from ipa.report import solve as report
     from ipa.report.output import emit
 
@@ -56,6 +62,10 @@ def solve(
         changed,
         diagnosis.relaxations if diagnosis else (),
     )
+    if diagnosis:
+        document |= report.shortfall(diagnosis, largest_rate_rps(settings.pipeline))
+    elif explain and (explanation := explain_best(settings.pipeline, rate_rps)):
+        document["explain"] = report_explain.document(explanation)
     emit(document, output, lambda: report.table(document))
     if plan is None:
         raise typer.Exit(3)

@@ -6,6 +6,7 @@ an integer one, so its value moves in steps.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -14,7 +15,7 @@ from ipa.evaluation import Evaluation, Limit, limits_of
 from ipa.options import Problem, price
 from ipa.policy import auto
 from ipa.policy.feasible import any_plan
-from ipa.policy.overload import largest_rate_rps
+from ipa.policy.overload import largest_rate_rps, whole
 from ipa.policy.relaxation import least_relaxation, moved, value_of
 
 MORE_S = 0.010
@@ -69,20 +70,20 @@ class Explanation:
     stopped_by: tuple[Limit, ...]
 
 
-def explain(pipeline: Pipeline, rate_rps: float) -> Explanation | None:
-    """The best plan at a rate, explained; None if there is none."""
-    problem = price(pipeline, rate_rps)
+def explain(pipeline: Pipeline, rate_rps: float, see: Callable[[Problem], Problem] = whole) -> Explanation | None:
+    """The best plan at a rate, explained; None if there is none. It is chosen from what `see` leaves of a problem."""
+    problem = see(price(pipeline, rate_rps))
     best = auto.solve(problem).evaluation
     if best is None:
         return None
-    largest_rps = largest_rate_rps(pipeline)
+    largest_rps = largest_rate_rps(pipeline, see)
     more = MORE_RATE * rate_rps
     return Explanation(
         best,
         tuple(_worth(problem, best, limit) for limit in limits_of(problem)),
-        _alternative(price(pipeline, more), more, best),
+        _alternative(see(price(pipeline, more)), more, best),
         largest_rps,
-        _stopped_by(pipeline, largest_rps),
+        _stopped_by(see(price(pipeline, largest_rps * (1 + ABOVE)))) if isfinite(largest_rps) else (),
     )
 
 
@@ -115,9 +116,6 @@ def _alternative(problem: Problem, to: float, now: Evaluation) -> Alternative:
     return Alternative(to, best, None if best is None else best.objective - now.objective)
 
 
-def _stopped_by(pipeline: Pipeline, largest_rps: float) -> tuple[Limit, ...]:
-    if not isfinite(largest_rps):
-        return ()
-    problem = price(pipeline, largest_rps * (1 + ABOVE))
+def _stopped_by(problem: Problem) -> tuple[Limit, ...]:
     lifted = ((limit, moved(problem, limit, -inf if limit.floor else inf)) for limit in limits_of(problem))
     return tuple(limit for limit, without in lifted if any_plan(without) is not None)

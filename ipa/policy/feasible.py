@@ -20,16 +20,18 @@ from ipa.policy import auto, label
 
 def any_plan(problem: Problem) -> Evaluation | None:
     """A plan that keeps all limits, none in particular; None if there is none."""
+    if not all(len(stage) for stage in problem.stages):
+        return None
     for goal, eased in _questions(problem):
         found = label.attempt(eased)
         if found is None:  # too many labels
             continue
         if found.evaluation is None:
             return None
-        judged = evaluate(problem, found.evaluation.choice)
+        judged = evaluate(problem, found.evaluation.choice)  # the best, or the best so far if there is a gap
         if judged.feasible:
             return judged
-        if goal in judged.broken:
+        if goal in judged.broken and not found.gap:
             return None
     return auto.solve(problem).evaluation
 

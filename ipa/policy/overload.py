@@ -41,11 +41,23 @@ def serve_most(pipeline: Pipeline, rate_rps: float, policy: Callable[[Problem], 
     return None if most is None else Overload(most, policy(price(pipeline, most)))
 
 
-def largest_rate_rps(pipeline: Pipeline) -> float:
-    """The largest rate with a feasible plan, inf where nothing bounds it; 0 if there is no plan at any rate."""
-    if any_plan(price(pipeline, MOST_RPS)) is not None:
+def whole(problem: Problem) -> Problem:
+    """What the default policy sees of a problem."""
+    return problem
+
+
+def largest_rate_rps(pipeline: Pipeline, see: Callable[[Problem], Problem] = whole) -> float:
+    """The largest rate with a feasible plan, inf where nothing bounds it; 0 if there is no plan at any rate.
+
+    `see` is the part of a problem that the plan is chosen from.
+    """
+
+    def plan_for(problem: Problem) -> Evaluation | None:
+        return any_plan(see(problem))
+
+    if plan_for(price(pipeline, MOST_RPS)) is not None:
         return inf
-    return _largest_below(pipeline, MOST_RPS, any_plan) or 0.0
+    return _largest_below(pipeline, MOST_RPS, plan_for) or 0.0
 
 
 def _largest_below(

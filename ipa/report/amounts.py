@@ -10,6 +10,11 @@ FLOORS = ("limits.accuracy", "limits.score")
 COUNTS = ("limits.cores", "limits.replicas")
 
 
+def as_set(limit: str, value: float) -> float | int:
+    """A bound as the config takes it: whole numbers of replicas are written without a point."""
+    return int(value) if limit == "limits.replicas" else value
+
+
 def amount(limit: str, value: float) -> str:
     """A value of the limited quantity, by the limit's key; as a limit it is met by that value."""
     if limit == "slo.latency":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ipa.domain import Allocation
 from ipa.policy.explain import MORE_RATE, Alternative, Explanation, Worth
-from ipa.report.amounts import amount, bound, difference, rate
+from ipa.report.amounts import amount, as_set, bound, difference, rate
 from ipa.report.solve import words
 
 if TYPE_CHECKING:
@@ -32,15 +32,19 @@ def document(explanation: Explanation) -> dict[str, Any]:
 
 
 def _worth(worth: Worth) -> dict[str, Any]:
+    key = worth.limit.key
+    numbers = {"value": worth.value, "bound": worth.limit.bound, "slack": worth.slack}
     return {
-        "limit": worth.limit.key,
-        "value": worth.value,
-        "bound": worth.limit.bound,
-        "slack": worth.slack,
+        "limit": key,
+        **{name: as_set(key, number) for name, number in numbers.items()},
         "binds": worth.binds,
-        "next": _alternative(worth.next) if worth.next else None,
-        "first_gain": _alternative(worth.first) if worth.first else None,
+        "next": _moved(key, worth.next) if worth.next else None,
+        "first_gain": _moved(key, worth.first) if worth.first else None,
     }
+
+
+def _moved(key: str, found: Alternative) -> dict[str, Any]:
+    return {**_alternative(found), "to": as_set(key, found.to)}
 
 
 def _alternative(found: Alternative) -> dict[str, Any]:
@@ -87,7 +91,7 @@ def _other_plan(solved: dict[str, Any]) -> list[str]:
     lost = solved["explain"]["objective"] - solved["objective"]
     if lost <= 1e-6 * max(1.0, abs(solved["objective"])):
         return []
-    return [f"explained is the best plan: the one above has an objective {lost:.4g} lower"]
+    return [f"what is explained is the best plan: the one above has an objective {lost:.4g} lower"]
 
 
 def _binding(explained: dict[str, Any]) -> str:

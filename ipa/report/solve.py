@@ -11,7 +11,7 @@ from ipa.evaluation import Evaluation
 from ipa.options import Problem
 from ipa.policy import Solution
 from ipa.policy.infeasible import Diagnosis, Relaxation
-from ipa.report.amounts import amount, bound, difference, rate
+from ipa.report.amounts import amount, as_set, bound, difference, rate
 from ipa.report.console import stdout_console
 
 EMPTY_NUMBERS = ("objective", "score", "accuracy", "cost_cores", "cost_per_hour", "latency_s")
@@ -40,8 +40,12 @@ def document(
             "seconds": round(solution.seconds, 6),
         },
         "changes": [change_row(change) for change in changes],
-        "relaxations": [{"limit": r.limit.key, "from": r.limit.bound, "to": r.to} for r in relaxations],
+        "relaxations": [_relaxation(r.limit.key, r.limit.bound, r.to) for r in relaxations],
     }
+
+
+def _relaxation(key: str, before: float, to: float) -> dict[str, Any]:
+    return {"limit": key, "from": as_set(key, before), "to": as_set(key, to)}
 
 
 def shortfall(diagnosis: Diagnosis, largest_rate_rps: float) -> dict[str, Any]:
@@ -52,14 +56,14 @@ def shortfall(diagnosis: Diagnosis, largest_rate_rps: float) -> dict[str, Any]:
 def _rows(problem: Problem, best: Evaluation) -> list[dict[str, Any]]:
     return [
         {
-            **asdict(stage.allocation(k)),
+            **asdict(allocation),
             "latency_s": float(stage.latency_s[k]),
             "queue_s": float(stage.queue_s[k]),
             "throughput_rps": float(stage.throughput_rps[k]),
             "accuracy": float(stage.accuracy[k]),
-            "cost_cores": float(stage.cost_cores[k]),
+            "cost_cores": float(allocation.total_cores),
         }
-        for stage, k in zip(problem.stages, best.choice, strict=True)
+        for stage, k, allocation in zip(problem.stages, best.choice, best.plan.allocations, strict=True)
     ]
 
 

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from ipa.policy import POLICIES
+from ipa.policy.fixed import BASELINES
 from tests.cli.test_app import ipa
 from tests.config.test_config import write
 
@@ -154,6 +155,13 @@ def test_explain_in_words(accurate: str) -> None:
     assert "the largest rate within the limits is 152 requests/s; limits.cores alone would let more through" in shown
 
 
+def test_explain_is_of_one_plan(config: str) -> None:
+    for others in (["--frontier"], [config]):
+        done = ipa("solve", config, *others, "--rate", "10", "--dry-run", "--explain")
+        assert done.returncode == 2
+        assert "--explain is of one plan" in done.stderr
+
+
 def test_explaining_a_limit_loads_no_solver_library(config: str) -> None:
     code = (
         "import sys; from ipa.cli.app import main\n"
@@ -177,11 +185,12 @@ def test_without_a_rate_something_must_run(config: str) -> None:
 
 
 def test_policies_agree_and_unknown_ones_are_named(config: str) -> None:
-    plans = [solved(config, "--rate", "30", "--policy", policy)["plan"] for policy in POLICIES]
+    exact = [policy for policy in POLICIES if policy not in BASELINES]
+    plans = [solved(config, "--rate", "30", "--policy", policy)["plan"] for policy in exact]
     assert all(plan == plans[0] for plan in plans)
     done = ipa("solve", config, "--rate", "1", "--dry-run", "--policy", "magic")
     assert done.returncode == 2
-    assert "'magic' is not known: one of auto, label, milp, exhaustive" in done.stderr
+    assert "'magic' is not known: one of auto, label, milp, exhaustive, fa2-low, fa2-high, rim, static" in done.stderr
 
 
 @pytest.mark.parametrize("command", ["solve", "adapt"])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import inf
 
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from ipa.domain import Limits, Objective, Pipeline
+from ipa.domain import Fixed, Limits, Objective, Pipeline
 from ipa.evaluation import Limit
 from ipa.policy.explain import Alternative, Explanation, Worth, explain, one_more
+from ipa.policy.fixed import seen_by
 from tests.brute_force import best_plan
 from tests.pipelines import pipelines, random_chain, two_stages
 from tests.policy.bounds import outwards, with_bound, without
@@ -140,6 +142,19 @@ def test_a_floor_binds_where_cost_would_rather_have_less() -> None:
 )
 def test_the_next_unit_of_each_limit(limit: Limit, to: float | None) -> None:
     assert one_more(limit) == (None if to is None else pytest.approx(to))
+
+
+def test_a_baseline_is_explained_within_what_it_fixes() -> None:
+    """fa2-low keeps `small` and `light`: more of no limit gains anything. One replica of each carries 4/0.032."""
+    low = explain(two_stages(Limits(cores=2)), 40.0, lambda problem: seen_by("fa2-low", problem))
+    assert low is not None
+    assert [a.variant for a in low.best.plan.allocations] == ["small", "light"]
+    assert not [w for w in low.limits if w.binds]
+    fixed = {"rim": {name: Fixed(replicas=2) for name in ("detect", "classify")}}
+    rim = explain(replace(two_stages(), policies=fixed), 40.0, lambda problem: seen_by("rim", problem))
+    assert rim is not None
+    assert rim.largest_rate_rps == pytest.approx(2 * 4 / 0.032)
+    assert rim.stopped_by == ()
 
 
 def test_no_plan_has_no_explanation() -> None:

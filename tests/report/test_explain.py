@@ -69,7 +69,7 @@ def test_no_limit_binds_and_none_bounds_the_rate() -> None:
 def test_a_plan_that_is_not_the_best_is_said_to_be_none() -> None:
     found = solved(two_stages(), 10.0)
     found["objective"] -= 0.25
-    assert sentences(found)[0] == "explained is the best plan: the one above has an objective 0.25 lower"
+    assert sentences(found)[0] == "what is explained is the best plan: the one above has an objective 0.25 lower"
 
 
 def test_every_limit_has_a_row(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,6 +109,17 @@ def test_a_larger_rate_that_fits_is_explained_by_the_batches() -> None:
     assert unmet(pipeline, 10.0)[-1] == f"{said} (however large): {why}"
     tight = replace(pipeline, limits=Limits(cores=2))
     assert unmet(tight, 10.0)[-1] == f"{said} (up to 125 requests/s): {why}"
+
+
+def test_replicas_are_whole_numbers_as_the_config_wants_them() -> None:
+    pipeline = two_stages(Limits(replicas=1))
+    row = solved(pipeline, 40.0)["explain"]["limits"][1]
+    assert (row["limit"], row["binds"]) == ("limits.replicas", True)
+    numbers = (row["value"], row["bound"], row["slack"], row["next"]["to"], row["first_gain"]["to"])
+    assert json.dumps(numbers) == "[1, 1, 0, 2, 2]"
+    problem = price(pipeline, 500.0)
+    found = solve_document(problem, auto.solve(problem), "", (), diagnose(problem).relaxations)
+    assert json.dumps(found["relaxations"]) == '[{"limit": "limits.replicas", "from": 1, "to": 4}]'
 
 
 @pytest.mark.parametrize(

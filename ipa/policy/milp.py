@@ -20,9 +20,8 @@ from ipa.options import Ints, Problem
 from ipa.policy.program import Program, build, unlimited
 from ipa.policy.resources import tabulate
 from ipa.policy.segments import range_of, tighten
-from ipa.policy.solution import Solution, relative_gap
+from ipa.policy.solution import TIME_LIMIT_S, Solution, relative_gap
 
-TIME_LIMIT_S = 30.0
 PLAIN_SHARE = 0.5  # of the time limit; a program that takes longer gets the segments of ipa.policy.segments
 
 _OPTIONS = {

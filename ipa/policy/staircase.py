@@ -1,8 +1,8 @@
 """Staircase: for a rising cost the best value within reach; every Pareto-optimal pair of cost and value, exactly.
 
-The ε-constraint method (Haimes, Lasdon and Wismer 1971): solve, lower the ceiling on the cost below the last plan's,
-solve again until nothing is feasible. The best value never rises as the ceiling falls, so each plan is the best for
-every ceiling between its cost and the last one; those that a cheaper plan equals are dropped at the end.
+One pass of label setting finds them all where few labels do. Elsewhere the ε-constraint method (Haimes, Lasdon and
+Wismer 1971): solve, lower the ceiling on the cost below the last plan, solve again until nothing is feasible. The best
+value never rises as the ceiling falls, so each plan is the best for every ceiling between its cost and the last one.
 """
 
 from __future__ import annotations
@@ -10,10 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
+import numpy as np
+
 from ipa.domain import Objective
-from ipa.evaluation import Evaluation, evaluate
+from ipa.evaluation import Evaluation, evaluate, limits_of, quantities
 from ipa.options import TOLERANCE, Problem
 from ipa.policy import auto
+from ipa.policy.label_front import front
 
 Cost = Literal["cores", "cost_per_hour"]
 Value = Literal["accuracy", "objective"]
@@ -34,12 +37,31 @@ def staircase(problem: Problem, cost: Cost, value: Value) -> tuple[Step, ...]:
     Every limit of the problem holds. `cost` is in cores or in money per hour; `value` is the plan's accuracy (the
     product of the raw ones, 0…1) or its objective. Values, and money, that differ by at most 1e-9 count as equal.
     """
+    steps = _at_once(problem, cost, value)
+    return _strictly_improving(_one_by_one(problem, cost, value) if steps is None else steps)
+
+
+def _at_once(problem: Problem, cost: Cost, value: Value) -> list[Step] | None:
+    """Steps by rising cost, of equal cost the best last; None where labels would be too many."""
+    choices = front(_priced_by(problem, value), cost) if _is_score(problem, value) else None
+    if choices is None:
+        return None
+    numbers = quantities(problem, choices)
+    feasible = np.all([limit.holds(numbers[limit.name]) for limit in limits_of(problem)], axis=0)
+    order = np.lexsort((numbers["batches"], numbers["cores"], -numbers[value], numbers[cost]))
+    return [
+        Step(float(numbers[cost][i]), float(numbers[value][i]), tuple(choices[:, i].tolist()))
+        for i in order[feasible[order]].tolist()
+    ]
+
+
+def _one_by_one(problem: Problem, cost: Cost, value: Value) -> list[Step]:
     found: list[Step] = []
     ceiling = getattr(problem.limits, cost)
     while (best := _best(_below(problem, cost, ceiling), cost, value)) is not None:
         found.append(Step(cost_of(best, cost), getattr(best, value), best.choice))
         ceiling = _next_ceiling(found[-1].cost, cost)
-    return _strictly_improving(found[::-1])
+    return found[::-1]
 
 
 def cost_of(plan: Evaluation, cost: Cost) -> float:
@@ -69,12 +91,21 @@ def _best(problem: Problem, cost: Cost, value: Value) -> Evaluation | None:
 
 def _most_accurate(problem: Problem) -> Evaluation | None:
     """The accuracy is the score of kind `product`; a floor on another kind of score only the program can keep."""
-    limits = problem.limits
-    if limits.score is not None and problem.objective.score != "product":
+    if not _is_score(problem, "accuracy"):
         from ipa.policy.milp import optimise
 
         return optimise(problem, "accuracy", maximise=True)
-    return auto.solve(replace(problem, objective=Objective(1.0, 0.0, 0.0, "product"))).evaluation
+    return auto.solve(_priced_by(problem, "accuracy")).evaluation
+
+
+def _is_score(problem: Problem, value: Value) -> bool:
+    """Whether an objective can ask for the value: not for the accuracy beside a floor on another kind of score."""
+    return value == "objective" or problem.limits.score is None or problem.objective.score == "product"
+
+
+def _priced_by(problem: Problem, value: Value) -> Problem:
+    """The problem whose objective is the value."""
+    return problem if value == "objective" else replace(problem, objective=Objective(1.0, 0.0, 0.0, "product"))
 
 
 def _cheapest(problem: Problem, accuracy: float) -> Evaluation | None:
@@ -87,6 +118,9 @@ def _cheapest(problem: Problem, accuracy: float) -> Evaluation | None:
 def _strictly_improving(rising: list[Step]) -> tuple[Step, ...]:
     kept: list[Step] = []
     for step in rising:
-        if not kept or step.value > kept[-1].value + TOLERANCE:
-            kept.append(step)
+        if kept and step.value <= kept[-1].value + TOLERANCE:
+            continue
+        if kept and step.cost <= kept[-1].cost + TOLERANCE * max(1.0, step.cost):
+            kept.pop()  # the same cost, added up in another order
+        kept.append(step)
     return tuple(kept)

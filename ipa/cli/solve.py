@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -41,6 +42,9 @@ def solve(
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")
     ] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say which limits bind and what the next unit of each is worth.")
+    ] = False,
     output: Annotated[
         Literal["table", "json", "yaml", "csv"], typer.Option(help="csv goes with --frontier.")
     ] = "table",
@@ -59,6 +63,8 @@ def solve(
         raise UsageError("--frontier is of one pipeline: give one config")
     if frontier and policy != "auto":
         raise UsageError(f"--policy {policy}: --frontier is found by the policy auto only")
+    if explain and (frontier or len(config) > 1):
+        raise UsageError("--explain is of one plan: give one config, and no --frontier")
     if not frontier and (plot is not None or output == "csv"):
         raise UsageError(f"{'--output csv' if plot is None else f'--plot {plot}'} only goes with --frontier")
     if plot is not None:
@@ -68,7 +74,7 @@ def solve(
     if frontier:
         raise typer.Exit(_frontier(asked[0], budget, plot, output))
     if len(asked) == 1:
-        planned, differs = _one(asked[0], budget, policy, output)
+        planned, differs = _one(asked[0], budget, policy, output, explain=explain)
     else:
         planned, differs = _several(asked, budget, policy, output)
     if not planned:
@@ -78,14 +84,20 @@ def solve(
     planning.apply_all(planned)
 
 
-def _one(asked: Asked, budget: float | None, policy: str, output: str) -> tuple[list[tuple[Asked, Plan]], bool]:
+def _one(
+    asked: Asked, budget: float | None, policy: str, output: str, *, explain: bool
+) -> tuple[list[tuple[Asked, Plan]], bool]:
     """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
     from ipa.cli.planning import difference, solve_for, within
-    from ipa.policy.fixed import diagnose_for
+    from ipa.policy.explain import explain as explain_best
+    from ipa.policy.fixed import diagnose_for, seen_by
+    from ipa.policy.overload import largest_rate_rps
+    from ipa.report import explain as report_explain
     from ipa.report import solve as report
     from ipa.report.output import emit
 
-    problem, solution = solve_for(within(asked.config, budget), asked.rate_rps, policy)
+    config, see = within(asked.config, budget), partial(seen_by, policy)
+    problem, solution = solve_for(config, asked.rate_rps, policy)
     plan = solution.evaluation.plan if solution.evaluation else None
     changed = difference(asked, plan)
     diagnosis = None if plan else diagnose_for(policy, problem)
@@ -96,6 +108,10 @@ def _one(asked: Asked, budget: float | None, policy: str, output: str) -> tuple[
         changed,
         diagnosis.relaxations if diagnosis else (),
     )
+    if diagnosis:
+        document |= report.shortfall(diagnosis, largest_rate_rps(config.pipeline, see))
+    elif explain and (explanation := explain_best(config.pipeline, asked.rate_rps, see)):
+        document["explain"] = report_explain.document(explanation)
     emit(document, output, lambda: report.table(document))
     return [(asked, plan)] if plan else [], bool(changed)
 

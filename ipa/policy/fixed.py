@@ -18,6 +18,7 @@ import numpy as np
 
 from ipa.domain import Fixed
 from ipa.errors import UsageError
+from ipa.evaluation import limits_of
 from ipa.options import Ints, Problem, StageOptions
 from ipa.policy import auto
 from ipa.policy.infeasible import Diagnosis, diagnose
@@ -98,7 +99,8 @@ def diagnose_for(name: str, problem: Problem) -> Diagnosis:
     fixed = fixed_by(name, problem)
     shortage = _shortage(problem, fixed)
     if shortage:
-        return Diagnosis((), f"no feasible plan at {problem.rate_rps:g} requests/s: {shortage}")
+        reason = f"no feasible plan at {problem.rate_rps:g} requests/s: {shortage}"
+        return Diagnosis((), reason, limits_of(problem))
     diagnosis = diagnose(restricted(problem, fixed))
     return replace(diagnosis, reason=f"{diagnosis.reason} {_given(name)}")
 

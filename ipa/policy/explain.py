@@ -12,7 +12,7 @@ from math import inf, isfinite
 
 from ipa.domain import Pipeline
 from ipa.evaluation import Evaluation, Limit, limits_of
-from ipa.options import Problem, price
+from ipa.options import Problem, price_list
 from ipa.policy import auto
 from ipa.policy.feasible import any_plan
 from ipa.policy.overload import largest_rate_rps, whole
@@ -72,7 +72,8 @@ class Explanation:
 
 def explain(pipeline: Pipeline, rate_rps: float, see: Callable[[Problem], Problem] = whole) -> Explanation | None:
     """The best plan at a rate, explained; None if there is none. It is chosen from what `see` leaves of a problem."""
-    problem = see(price(pipeline, rate_rps))
+    prices = price_list(pipeline)
+    problem = see(prices.at(rate_rps))
     best = auto.solve(problem).evaluation
     if best is None:
         return None
@@ -81,9 +82,9 @@ def explain(pipeline: Pipeline, rate_rps: float, see: Callable[[Problem], Proble
     return Explanation(
         best,
         tuple(_worth(problem, best, limit) for limit in limits_of(problem)),
-        _alternative(see(price(pipeline, more)), more, best),
+        _alternative(see(prices.at(more)), more, best),
         largest_rps,
-        _stopped_by(see(price(pipeline, largest_rps * (1 + ABOVE)))) if isfinite(largest_rps) else (),
+        _stopped_by(see(prices.at(largest_rps * (1 + ABOVE)))) if isfinite(largest_rps) else (),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from ipa.domain import Pipeline
 from ipa.evaluation import Evaluation
-from ipa.options import TOLERANCE, Floats, Problem, price
+from ipa.options import TOLERANCE, Floats, PriceList, Problem, price_list
 from ipa.policy import auto, exhaustive, label, milp
 from ipa.policy.feasible import any_plan
 from ipa.policy.solution import Solution
@@ -37,8 +37,9 @@ class Overload:
 def serve_most(pipeline: Pipeline, rate_rps: float, policy: Callable[[Problem], Solution]) -> Overload | None:
     """The largest rate below an infeasible `rate_rps` with a feasible plan; None if there is none at any rate."""
     exact = policy in EXACT
-    most = _largest_below(pipeline, rate_rps, any_plan if exact else lambda problem: policy(problem).evaluation)
-    return None if most is None else Overload(most, policy(price(pipeline, most)))
+    prices = price_list(pipeline)
+    most = _largest_below(prices, rate_rps, any_plan if exact else lambda problem: policy(problem).evaluation)
+    return None if most is None else Overload(most, policy(prices.at(most)))
 
 
 def whole(problem: Problem) -> Problem:
@@ -55,20 +56,21 @@ def largest_rate_rps(pipeline: Pipeline, see: Callable[[Problem], Problem] = who
     def plan_for(problem: Problem) -> Evaluation | None:
         return any_plan(see(problem))
 
-    if plan_for(price(pipeline, MOST_RPS)) is not None:
+    prices = price_list(pipeline)
+    if plan_for(prices.at(MOST_RPS)) is not None:
         return inf
-    return _largest_below(pipeline, MOST_RPS, plan_for) or 0.0
+    return _largest_below(prices, MOST_RPS, plan_for) or 0.0
 
 
 def _largest_below(
-    pipeline: Pipeline, rate_rps: float, plan_for: Callable[[Problem], Evaluation | None]
+    prices: PriceList, rate_rps: float, plan_for: Callable[[Problem], Evaluation | None]
 ) -> float | None:
-    units = _carried_by_one(pipeline)
+    units = _carried_by_one(prices)
     least, last = float(units.min()), _step_up_to(units, rate_rps)
 
     def search(first: float, last: float) -> float | None:
         """The largest feasible step from `first` to `last`."""
-        if plan_for(_at_best(pipeline, first, last)) is None:
+        if plan_for(_at_best(prices, first, last)) is None:
             return None
         if _step_after(units, first) > last:
             return last
@@ -81,10 +83,10 @@ def _largest_below(
     return search(least, last) if least <= last else None
 
 
-def _carried_by_one(pipeline: Pipeline) -> Floats:
+def _carried_by_one(prices: PriceList) -> Floats:
     """The pipeline rates that one replica of an option carries."""
-    stages = zip(price(pipeline, 0.0).stages, pipeline.stages, strict=True)
-    share = pipeline.limits.utilisation
+    stages = zip(prices.one_replica, prices.pipeline.stages, strict=True)
+    share = prices.pipeline.limits.utilisation
     return np.unique(np.concatenate([share * options.throughput_rps / stage.visits for options, stage in stages]))
 
 
@@ -98,10 +100,10 @@ def _step_after(units: Floats, rate_rps: float) -> float:
     return float(((np.floor(used + TOLERANCE + 1e-15 * used) + 1) * units).min())
 
 
-def _at_best(pipeline: Pipeline, first_rps: float, last_rps: float) -> Problem:
+def _at_best(prices: PriceList, first_rps: float, last_rps: float) -> Problem:
     """A problem that is feasible if one at any rate between the two is: the fewest replicas, the shortest wait."""
-    problem = price(pipeline, last_rps)
+    problem = prices.at(last_rps)
     if first_rps == last_rps:
         return problem
-    pairs = zip(price(pipeline, first_rps).stages, problem.stages, strict=True)
+    pairs = zip(prices.at(first_rps).stages, problem.stages, strict=True)
     return replace(problem, stages=tuple(replace(few, queue_s=short.queue_s) for few, short in pairs))

@@ -15,8 +15,8 @@ from ipa.evaluation import limits_of
 from ipa.options import price
 from ipa.policy import auto
 from ipa.policy.infeasible import diagnose
-from ipa.policy.reach import reach
-from ipa.policy.relaxation import moved
+from ipa.policy.milp import optimise
+from ipa.policy.relaxation import moved, value_of
 from tests.brute_force import best_plan
 from tests.pipelines import pipelines, random_chain, rates, two_stages
 from tests.policy.bounds import outwards, with_bound, without
@@ -46,12 +46,16 @@ def test_every_limit_either_helps_alone_or_is_named_unhelpful(pipeline: Pipeline
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1000))
-def test_label_setting_for_the_limited_quantity_finds_the_same_relaxations(seed: int) -> None:
+def test_the_integer_program_for_the_limited_quantity_finds_the_same_relaxations(seed: int) -> None:
     limits = Limits(cores=20, accuracy=0.5, replicas=9)
     problem = price(random_chain(seed, 3, 5, limits=limits, tightness=2.0), 150.0)
     assume(auto.solve(problem).evaluation is None)
     diagnosis = diagnose(problem)
-    found = {limit: reach(moved(problem, limit, -inf if limit.floor else inf), limit) for limit in limits_of(problem)}
+    found = {}
+    for limit in limits_of(problem):
+        lifted = moved(problem, limit, -inf if limit.floor else inf)
+        best = optimise(lifted, limit.name, maximise=limit.floor)
+        found[limit] = best and value_of(problem, limit, best)
     assert {r.limit: r.to for r in diagnosis.relaxations} == pytest.approx({k: v for k, v in found.items() if v})
     assert list(diagnosis.unhelpful) == [limit for limit, value in found.items() if value is None]
 

@@ -146,7 +146,7 @@ def test_a_pipeline_that_no_budget_serves_is_named_with_its_own_reason() -> None
     hopeless = (two_stages(slo_s=0.001), 5.0, 1.0)
     split = split_of([TWINS[0], hopeless], 100)
     assert split.plans == ()
-    assert split.reason.startswith("p1: no feasible plan at 5 requests/s: slo.latency 0.001 cannot be met")
+    assert split.reason.startswith("p1: no feasible plan at 5 requests/s: slo.latency 0.001 s cannot be met")
     assert [s.diagnosis is None for s in split.shares] == [True, False]
 
 

@@ -186,11 +186,11 @@ def solve_for(config: Config, rate_rps: float, policy: str) -> tuple[Problem, So
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:
     """The plan for a rate. Raises NoFeasiblePlanError with the limits that cannot be met."""
-    from ipa.policy.infeasible import diagnose
+    from ipa.policy.fixed import diagnose_for
 
     problem, solution = solve_for(config, rate_rps, policy)
     if solution.evaluation is None:
-        raise NoFeasiblePlanError(diagnose(problem).reason)
+        raise NoFeasiblePlanError(diagnose_for(policy, problem).reason)
     return solution.evaluation.plan
 
 

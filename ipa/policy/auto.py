@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from time import perf_counter
 
+from ipa.evaluation import Evaluation
 from ipa.options import Problem
 from ipa.policy import label, milp
+from ipa.policy.feasible import settle
 from ipa.policy.solution import TIME_LIMIT_S, Solution, relative_gap
 
 WIDER = 4
@@ -25,14 +27,26 @@ def solve(problem: Problem, time_limit_s: float = TIME_LIMIT_S, most_labels: int
         found = label.attempt(problem, WIDER * most_labels)
     if found is not None and not found.gap:
         return found
-    return _handed_over(problem, found, max(0.0, time_limit_s - (perf_counter() - began_s)))
+    best = found.evaluation if found else None
+    if best is None:  # the integer program proves that there is no plan far more slowly
+        settled = settle(problem)
+        if settled is not None and settled.plan is None:
+            return Solution(None, "no feasible plan", "label", "infeasible", None)
+        best = settled.plan if settled else None
+    left_s = max(0.0, time_limit_s - (perf_counter() - began_s))
+    answered = milp.solve(problem, left_s, best.choice if best else None)
+    return _tightened(answered, found)
 
 
-def _handed_over(problem: Problem, found: Solution | None, time_limit_s: float) -> Solution:
-    """The integer program's answer, begun with the plan that labels found; the tighter of both bounds holds."""
-    start = found.evaluation.choice if found and found.evaluation else None
-    answered = milp.solve(problem, time_limit_s, start)
-    if found is None or answered.evaluation is None or not answered.gap:
+def any_plan(problem: Problem) -> Evaluation | None:
+    """A plan that keeps all limits, none in particular; None if there is none."""
+    settled = settle(problem)
+    return solve(problem).evaluation if settled is None else settled.plan
+
+
+def _tightened(answered: Solution, found: Solution | None) -> Solution:
+    """The integer program's answer, with the tighter of both bounds."""
+    if found is None or found.bound is None or answered.evaluation is None or answered.bound is None:
         return answered
-    bound = min(b for b in (found.bound, answered.bound) if b is not None)
+    bound = min(found.bound, answered.bound)
     return replace(answered, bound=bound, gap=relative_gap(answered.evaluation.objective, bound))

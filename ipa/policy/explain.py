@@ -14,7 +14,7 @@ from ipa.domain import Pipeline
 from ipa.evaluation import Evaluation, Limit, limits_of
 from ipa.options import Problem, price_list
 from ipa.policy import auto
-from ipa.policy.feasible import any_plan
+from ipa.policy.auto import any_plan
 from ipa.policy.overload import largest_rate_rps, whole
 from ipa.policy.relaxation import least_relaxation, moved, value_of
 

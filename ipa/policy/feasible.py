@@ -9,31 +9,38 @@ this easy depends on which of them are in conflict; label setting knows soon whe
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ipa.domain import Objective
 from ipa.evaluation import Evaluation, evaluate
 from ipa.options import Problem
-from ipa.policy import auto, label
+from ipa.policy import label
 
 
-def any_plan(problem: Problem) -> Evaluation | None:
-    """A plan that keeps all limits, none in particular; None if there is none."""
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A plan that keeps all limits, none in particular; None: there is none."""
+
+    plan: Evaluation | None
+
+
+def settle(problem: Problem) -> Settled | None:
+    """Whether there is a plan, as far as labels can tell; None where they cannot."""
     if not all(len(stage) for stage in problem.stages):
-        return None
+        return Settled(None)
     for goal, eased in _questions(problem):
         found = label.attempt(eased)
         if found is None:  # too many labels
             continue
         if found.evaluation is None:
-            return None
+            return Settled(None)
         judged = evaluate(problem, found.evaluation.choice)  # the best, or the best so far if there is a gap
         if judged.feasible:
-            return judged
+            return Settled(judged)
         if goal in judged.broken and not found.gap:
-            return None
-    return auto.solve(problem).evaluation
+            return Settled(None)
+    return None
 
 
 def _questions(problem: Problem) -> Iterator[tuple[str, Problem]]:

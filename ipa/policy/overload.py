@@ -19,7 +19,7 @@ from ipa.domain import Pipeline
 from ipa.evaluation import Evaluation
 from ipa.options import TOLERANCE, Floats, PriceList, Problem, price_list
 from ipa.policy import auto, exhaustive, label, milp
-from ipa.policy.feasible import any_plan
+from ipa.policy.auto import any_plan
 from ipa.policy.solution import Solution
 
 MOST_RPS = 1e12

@@ -15,7 +15,7 @@ import numpy as np
 from ipa.evaluation import Evaluation, Limit, quantities
 from ipa.options import TOLERANCE, Problem
 from ipa.policy import auto
-from ipa.policy.feasible import any_plan
+from ipa.policy.auto import any_plan
 
 # Two values of a quantity this close (relative above 1) are not told apart; ten times what a limit tolerates.
 RESOLUTION = 10 * TOLERANCE

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from ipa.domain import Limits, Pipeline
 from ipa.options import price
 from ipa.policy import milp
-from ipa.policy.feasible import any_plan
+from ipa.policy.auto import any_plan
 from ipa.policy.overload import largest_rate_rps
 from tests.brute_force import best_plan
 from tests.pipelines import pipelines, random_chain, rates

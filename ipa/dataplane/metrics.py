@@ -23,6 +23,8 @@ class StageMetrics:
     queue_length: Gauge
     replicas: Gauge
     in_flight: Gauge
+    replica_failures: Counter
+    retries: Callable[[str], Counter]
     variant_answers: Callable[[str], Counter]
 
 
@@ -57,6 +59,15 @@ class Metrics:
         self._queue_length = Gauge("ipa_queue_length", "Requests that wait", stage, registry=r)
         self._replicas = Gauge("ipa_replicas", "Replicas that take batches", stage, registry=r)
         self._in_flight = Gauge("ipa_in_flight", "Batches at replicas", stage, registry=r)
+        self._replica_failures = Counter(
+            "ipa_replica_failures", "Times a replica was taken out of dispatch", stage, registry=r
+        )
+        self._retries = Counter(
+            "ipa_retries",
+            "Requests tried once more, by what had failed: replica or model",
+            ["stage", "cause"],
+            registry=r,
+        )
         self._variant_answers = Counter(
             "ipa_variant_answers", "Requests a variant answered", ["stage", "variant"], registry=r
         )
@@ -69,6 +80,8 @@ class Metrics:
             queue_length=self._queue_length.labels(name),
             replicas=self._replicas.labels(name),
             in_flight=self._in_flight.labels(name),
+            replica_failures=self._replica_failures.labels(name),
+            retries=lambda cause: self._retries.labels(name, cause),
             variant_answers=lambda variant: self._variant_answers.labels(name, variant),
         )
 

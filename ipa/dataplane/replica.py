@@ -17,6 +17,9 @@ from ipa.errors import ServingError, Unavailable
 
 PROBE_TIMEOUT_S = 5.0
 
+# What a living server says when its model raises on what it was given; every other code is the server's own fault.
+_MODEL_CODES = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN"})
+
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -29,6 +32,10 @@ _OPTIONS = [
     # Each replica has its own connection, even if two had the same address one after the other.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+
+
+class ModelError(ServingError):
+    """The server lives and its model failed on these inputs: asking another server the same may not help."""
 
 
 class Replica:
@@ -65,8 +72,8 @@ class Replica:
     async def infer(self, inputs: Mapping[str, Array], timeout_s: float | None = None) -> dict[str, Array]:
         """The model's outputs for `inputs`, by name. None waits without end.
 
-        Raises Unavailable if the call fails (also for an error inside the model), ServingError if the answer is
-        not valid V2 with raw contents. The arrays are read-only views.
+        Raises ModelError if the model fails on them, Unavailable if the server does not answer in time,
+        ServingError if its answer is not valid V2 with raw contents. The arrays are read-only views.
         """
         asked = service_pb2.ModelInferRequest(model_name=self.model)
         for name, array in inputs.items():
@@ -83,8 +90,9 @@ class Replica:
         try:
             return await method(asked, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            cause = f"{error.code().name}: {error.details()}"
-            raise Unavailable(f"model {self.model!r} at {self.address}: {cause}") from error
+            code = error.code().name
+            message = f"model {self.model!r} at {self.address}: {code}: {error.details()}"
+            raise (ModelError if code in _MODEL_CODES else Unavailable)(message) from error
 
     def _outputs(self, answer: Any) -> dict[str, Array]:
         where = f"model {self.model!r} at {self.address}"
@@ -96,7 +104,7 @@ class Replica:
             if dtype is None:
                 raise ServingError(f"{where}: output {tensor.name!r} is {tensor.datatype}, not supported")
             shape = tuple(tensor.shape)
-            if len(raw) != prod(shape) * dtype.itemsize:
+            if any(size < 0 for size in shape) or len(raw) != prod(shape) * dtype.itemsize:
                 raise ServingError(f"{where}: output {tensor.name!r}: {len(raw)} bytes for shape {list(shape)}")
             outputs[tensor.name] = np.frombuffer(raw, dtype).reshape(shape)
         return outputs

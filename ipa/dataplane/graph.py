@@ -10,24 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
-from typing import Any, TypeAlias
+from typing import Any
 
 from ipa.dataplane.tensors import Array, Tensors
+from ipa.domain import When
 from ipa.errors import ServingError
-
-Scalar: TypeAlias = bool | int | float
-
-
-@dataclass(frozen=True, slots=True)
-class When:
-    """A branch: taken if the tensor `output` of a stage before equals `equals`."""
-
-    output: str
-    equals: Scalar
-
-    def holds(self, tensor: Array) -> bool:
-        """Whether every element equals the value: a request goes as a whole, its rows are never parted."""
-        return bool(tensor.size > 0 and (tensor == self.equals).all())
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +24,11 @@ class Node:
     name: str
     after: tuple[str, ...] = ()
     when: When | None = None
+
+
+def holds(when: When, tensor: Array) -> bool:
+    """Whether every element has the value: a request goes as a whole, its rows are never parted."""
+    return bool(tensor.size > 0 and (tensor == when.equals).all())
 
 
 def line(names: Sequence[str]) -> tuple[Node, ...]:
@@ -91,7 +83,7 @@ class Journey:
         if node.when is None:
             return bool(before)
         tested = (returned[node.when.output] for returned in before if node.when.output in returned)
-        return any(node.when.holds(tensor) for tensor in tested)
+        return any(holds(node.when, tensor) for tensor in tested)
 
     def _before(self, node: Node) -> list[Tensors]:
         found = (self._returned[name] for name in node.after)

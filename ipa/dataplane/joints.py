@@ -12,13 +12,14 @@ from dataclasses import dataclass
 from itertools import product
 from math import prod
 
-from ipa.dataplane.graph import Node, Scalar
+from ipa.dataplane.graph import Node
 from ipa.dataplane.protocol import ModelMetadata
 from ipa.dataplane.tensors import TensorSpec
 from ipa.errors import ServingError
 
 MOST_WAYS = 4096
 
+Scalar = bool | int | float
 Models = Mapping[str, ModelMetadata]
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ipa.dataplane.graph import Journey, Node, When, line, parse_nodes
+from ipa.dataplane.graph import Journey, Node, holds, line, parse_nodes
 from ipa.dataplane.tensors import Array, Tensors
+from ipa.domain import When
 from ipa.errors import ServingError
 
 
@@ -84,7 +85,7 @@ def test_a_branch_that_is_not_taken_leaves_the_answer_to_the_stage_before(
 
 
 @pytest.mark.parametrize(
-    ("values", "equals", "holds", "why"),
+    ("values", "equals", "taken", "why"),
     [
         (tensor(1, 1), 1, True, "every row has the value"),
         (tensor(1, 0), 1, False, "one row differs: the request goes as a whole"),
@@ -95,8 +96,8 @@ def test_a_branch_that_is_not_taken_leaves_the_answer_to_the_stage_before(
         (np.array([np.nan], np.float32), 0, False, "nan equals nothing"),
     ],
 )
-def test_when_a_branch_is_taken(values: Array, equals: float, holds: bool, why: str) -> None:
-    assert When("y", equals).holds(values) is holds, why
+def test_when_a_branch_is_taken(values: Array, equals: float, taken: bool, why: str) -> None:
+    assert holds(When("y", equals), values) is taken, why
 
 
 def test_whoever_waits_for_skipped_stages_alone_is_skipped_and_a_join_takes_what_ran() -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from ipa.dataplane.graph import Node, When, line
+from ipa.dataplane.graph import Node, line
 from ipa.dataplane.joints import can_merge, check_alike, pipeline_model
 from ipa.dataplane.protocol import ModelMetadata
 from ipa.dataplane.tensors import TensorSpec
+from ipa.domain import When
 from ipa.errors import ServingError
 
 

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from ipa.dataplane import router as router_module
-from ipa.dataplane.graph import Node, When
+from ipa.dataplane.graph import Node
 from ipa.dataplane.outcome import Refusal
 from ipa.dataplane.protocol import ModelMetadata
 from ipa.dataplane.tensors import Array, Tensors, TensorSpec
+from ipa.domain import When
 from ipa.errors import ServingError, Unavailable
 from tests.dataplane.fakes import FakeWorld, doubling, first, plan, route, rows, settle
 

@@ -5,8 +5,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ipa.dataplane.graph import Node, When
+from ipa.dataplane.graph import Node
 from ipa.dataplane.start import parse_start
+from ipa.domain import When
 from ipa.errors import ServingError
 
 MESSAGE: dict[str, Any] = {

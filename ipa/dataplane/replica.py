@@ -59,12 +59,12 @@ class Replica:
         """Whether the model is loaded and answers; a server that cannot be reached is not ready."""
         asked = service_pb2.ModelReadyRequest(name=self.model)
         try:
-            return bool((await self._stub.ModelReady(asked, timeout=PROBE_TIMEOUT_S)).ready)
-        except grpc.aio.AioRpcError:
+            return bool((await self._call(self._stub.ModelReady, asked, PROBE_TIMEOUT_S)).ready)
+        except (Unavailable, ServingError):
             return False
 
     async def metadata(self) -> ModelMetadata:
-        """Names, datatypes and shapes of the model's tensors. Raises Unavailable."""
+        """Names, datatypes and shapes of the model's tensors. Raises Unavailable or ServingError."""
         asked = service_pb2.ModelMetadataRequest(name=self.model)
         answer = await self._call(self._stub.ModelMetadata, asked, PROBE_TIMEOUT_S)
         return ModelMetadata(answer.name, _specs(answer.inputs), _specs(answer.outputs))
@@ -88,11 +88,14 @@ class Replica:
 
     async def _call(self, method: Any, asked: Any, timeout_s: float | None) -> Any:
         try:
-            return await method(asked, timeout=timeout_s)
+            answer = await method(asked, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
             code = error.code().name
             message = f"model {self.model!r} at {self.address}: {code}: {error.details()}"
             raise (ModelError if code in _MODEL_CODES else Unavailable)(message) from error
+        if answer is None:  # what grpc.aio gives for bytes that it cannot decode
+            raise ServingError(f"model {self.model!r} at {self.address}: answered what is no V2 message")
+        return answer
 
     def _outputs(self, answer: Any) -> dict[str, Array]:
         where = f"model {self.model!r} at {self.address}"

@@ -247,7 +247,7 @@ class StageRouter:
         self._put_back(again, "replica")
 
     def _put_back(self, batch: Batch, cause: str) -> None:
-        self._metrics.retries(cause).inc(len(batch))
+        self._metrics.retries[cause].inc(len(batch))
         self._queue.put_back(batch)
 
     def _take_down(self, replica: RoutedReplica, fault: str) -> None:

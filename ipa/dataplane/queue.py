@@ -113,11 +113,10 @@ class StageQueue(Generic[T]):
             if place.kind is None or rows >= rule.batch:
                 is_full = True
                 break
-        wait_until_s = None if is_full or not batch else min(map(rule.leaves_s, batch))
-        if wait_until_s is not None and wait_until_s > now_s:
+        wait_until_s = None
+        if rule.wait_s > 0 and batch and not is_full and (leaves_s := min(map(rule.leaves_s, batch))) > now_s:
+            wait_until_s = leaves_s
             batch.clear()
-        else:
-            wait_until_s = None
         for place in (*dropped, *batch):
             del self._places[place]
         return Taken(tuple(batch), tuple(dropped), wait_until_s)

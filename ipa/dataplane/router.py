@@ -98,7 +98,8 @@ class Router:
                     journey.done(node.name, result)
             return journey.answer()
         finally:
-            await _cancelled(running)
+            if running:
+                await _cancelled(running)
 
     async def apply(self, plan: RoutePlan) -> Drain:
         """Connect what is new, then swap all stages in one step; returns when what left has drained (≤ 30 s).

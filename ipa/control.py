@@ -77,7 +77,7 @@ def _overload(best: Evaluation, live: Plan, most_rps: float, rate_rps: float) ->
 
 def _unable(now: Evaluation | None, problem: Problem) -> str:
     if now is None:
-        return "the live plan holds an option that is not in the profile"
+        return "the live plan holds an option that is not to choose from"
     return f"the live plan cannot serve {problem.rate_rps:.4g} requests/s: {', '.join(now.broken)}"
 
 
@@ -103,7 +103,10 @@ def _held(gain: float, plan: Plan, settings: ControlSettings, hold: Hold, now_s:
 
 @dataclass(slots=True)
 class Loop:
-    """One pipeline under control. `apply` is the only method of the ports that changes the world."""
+    """One pipeline under control. `apply` is the only method of the ports that changes the world.
+
+    `seen` is the part of the problem that the policy chooses from: a live plan outside of it is replaced at once.
+    """
 
     config: Config
     policy: Policy
@@ -112,6 +115,7 @@ class Loop:
     clock: Clock
     apply: Callable[[Plan], Outcome]
     hold: Hold = Hold()
+    seen: Callable[[Problem], Problem] = lambda problem: problem
 
     def turns(self, until_s: float | None) -> Iterator[Turn]:
         """A turn every interval on a fixed schedule, the first at once; a turn that overruns skips what it missed."""
@@ -156,7 +160,7 @@ class Loop:
         wanted: Solution | Overload | None = self.policy(problem)
         if isinstance(wanted, Solution) and wanted.evaluation is None:
             wanted = serve_most(pipeline, predicted.rate_rps, self.policy)
-        decision, self.hold = decide(problem, wanted, observation.live, self.config.control, self.hold, at_s)
+        decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
 

@@ -129,8 +129,22 @@ class LatencySettings:
 
 
 @dataclass(frozen=True, slots=True)
+class Fixed:
+    """What a baseline may not choose in one stage; None leaves it free."""
+
+    variant: str | None = None
+    hardware: str | None = None
+    cores: int | None = None
+    batch: int | None = None
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Pipeline:
-    """Everything a decision depends on, but the rate. `batches` is empty for "all profiled"."""
+    """Everything a decision depends on, but the rate. `batches` is empty for "all profiled".
+
+    `policies`: per baseline and stage what the config fixes.
+    """
 
     name: str
     stages: tuple[Stage, ...]
@@ -141,6 +155,7 @@ class Pipeline:
     hardware: Mapping[str, Hardware] = field(default_factory=dict)
     measurements: tuple[Measurement, ...] = ()
     batches: tuple[int, ...] = ()
+    policies: Mapping[str, Mapping[str, Fixed]] = field(default_factory=dict)
 
     def stage(self, name: str) -> Stage:
         return next(s for s in self.stages if s.name == name)
@@ -178,7 +193,7 @@ class ControlSettings:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One YAML file, read and checked: the pipeline and how it is run."""
+    """One YAML file, read and checked: the pipeline and how it is run. `warnings` are for whoever loads it to say."""
 
     pipeline: Pipeline
     profiles: Path
@@ -189,6 +204,7 @@ class Config:
     monitor: str = "router"
     cluster: str = "local"
     payload: Path | None = None
+    warnings: tuple[str, ...] = ()
 
 
 # --- what is decided ---------------------------------------------------------------------------------------

@@ -7,16 +7,16 @@ n = max(1, ceil(λ_stage / (u·h) − 1e-9)) can be optimal.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from math import isfinite
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.domain import Allocation, Limits, Measurement, Objective, Pipeline, Stage
+from ipa.domain import Allocation, Fixed, Limits, Measurement, Objective, Pipeline, Stage
 from ipa.errors import UsageError
-from ipa.latency import MODELS, LatencyModel, Unfit
+from ipa.pricing import prices
 
 TOLERANCE = 1e-9
 Floats = NDArray[np.float64]
@@ -60,23 +60,17 @@ class StageOptions:
 
     def only(self, option: int, replicas: int) -> StageOptions:
         """The same stage with one option left, at a given number of replicas."""
-        share = replicas / self.replicas[option]
-        one = slice(option, option + 1)
-        columns = (
-            "variant_index",
-            "hardware_index",
-            "cores",
-            "batch",
-            "latency_s",
-            "queue_s",
-            "throughput_rps",
-        )
+        return self.taking(np.array([option]), np.array([replicas]))
+
+    def taking(self, options: Ints, replicas: Ints) -> StageOptions:
+        """The same stage with these options left (K' indices), at these numbers of replicas (K'); costs follow them."""
+        columns = ("variant_index", "hardware_index", "cores", "batch", "latency_s", "queue_s", "throughput_rps")
         return replace(
             self,
-            **{name: getattr(self, name)[one] for name in columns},
-            replicas=np.array([replicas], dtype=np.int64),
-            cost_cores=self.cost_cores[one] * share,
-            cost_per_hour=self.cost_per_hour[one] * share,
+            **{name: getattr(self, name)[options] for name in columns},
+            replicas=replicas,
+            cost_cores=(replicas * self.cores[options]).astype(np.float64),
+            cost_per_hour=self.cost_per_hour[options] * (replicas / self.replicas[options]),
         )
 
     def allocation(self, option: int) -> Allocation:
@@ -102,6 +96,8 @@ class Problem:
     slo_s: float
     capacity: Mapping[str, tuple[float, str]]
     """Per hardware of limited capacity: the limit and what it counts, `cores` or `replicas`."""
+    policies: Mapping[str, Mapping[str, Fixed]] = field(default_factory=dict)
+    """Per baseline and stage what the config fixes; only baselines look at it."""
 
 
 def price(pipeline: Pipeline, rate_rps: float) -> Problem:
@@ -116,7 +112,14 @@ def price(pipeline: Pipeline, rate_rps: float) -> Problem:
     order = {stage.name: i for i, stage in enumerate(pipeline.stages)}
     stages = tuple(_stage_options(pipeline, stage, order, rate_rps) for stage in pipeline.stages)
     return Problem(
-        pipeline.name, rate_rps, stages, pipeline.objective, pipeline.limits, pipeline.slo.latency_s, capacity
+        pipeline.name,
+        rate_rps,
+        stages,
+        pipeline.objective,
+        pipeline.limits,
+        pipeline.slo.latency_s,
+        capacity,
+        pipeline.policies,
     )
 
 
@@ -172,28 +175,8 @@ def _priced(pipeline: Pipeline, stage: Stage) -> Iterable[_Row]:
     for m in pipeline.measurements:
         if m.stage == stage.name and m.hardware in stage.hardware:
             groups.setdefault((m.variant, m.hardware, m.cores), []).append(m)
-    settings = pipeline.latency
     for variant in stage.variants:
         for (name, hardware, cores), rows in groups.items():
-            if name != variant.name:
-                continue
-            measured = {row.batch: row.throughput_rps for row in rows}
-            table = settings.model == "table"
-            batches = [b for b in pipeline.batches or sorted(measured) if b in measured or not table]
-            try:
-                latency = _model(settings.model, rows, settings.percentile)
-                mean = _model(settings.model, rows, "mean")
-                points = [(b, latency.latency_s(b), mean.latency_s(b)) for b in batches]
-            except Unfit as error:
-                where = f"{stage.name}/{name} on {hardware} with {cores} core(s)"
-                raise UsageError(f"{where}: latency.model {settings.model!r} does not fit: {error}") from error
-            for batch, latency_s, mean_s in points:
-                # h before its margin: as measured, else batch / mean latency; the latency margin never touches it.
-                throughput = measured.get(batch) or batch / mean_s
-                latency_s *= 1 + settings.margin
-                yield name, hardware, cores, batch, latency_s, throughput * (1 + settings.throughput_margin)
-
-
-def _model(name: str, rows: Sequence[Measurement], percentile: str) -> LatencyModel:
-    points = tuple(sorted((row.batch, latency) for row in rows if (latency := row.latency_s(percentile)) is not None))
-    return MODELS[name](points)
+            if name == variant.name:
+                for p in prices(rows, pipeline.batches, pipeline.latency):
+                    yield name, hardware, cores, p.batch, p.latency_s, p.throughput_rps

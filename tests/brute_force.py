@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from itertools import product
 from math import ceil, inf
 
-from ipa.domain import Allocation, Measurement, Pipeline, Stage
+from ipa.domain import Allocation, Fixed, Measurement, Pipeline, Stage
 
 EPSILON = 1e-9
 
@@ -28,11 +28,27 @@ class Best:
     allocations: tuple[Allocation, ...]
 
 
-def best_plan(pipeline: Pipeline, rate_rps: float) -> Best | None:
-    """The best of all plans by full enumeration, ties broken as the contract says; None if none is feasible."""
+def baseline(name: str, pipeline: Pipeline) -> Mapping[str, Fixed]:
+    """What a baseline fixes, by the contract: as configured; fa2 also the least or most accurate variants."""
+    fixed = dict(pipeline.policies.get(name, {}))
+    if name in ("fa2-low", "fa2-high"):
+        sign = 1 if name == "fa2-low" else -1
+        for stage in pipeline.stages:
+            own = fixed.get(stage.name, Fixed())
+            by_accuracy = sorted(stage.variants, key=lambda v: sign * v.accuracy)  # stable: the first of equal ones
+            fixed[stage.name] = replace(own, variant=own.variant or by_accuracy[0].name)
+    return fixed
+
+
+def best_plan(pipeline: Pipeline, rate_rps: float, fixed: Mapping[str, Fixed] | None = None) -> Best | None:
+    """The best of all plans by full enumeration, ties broken as the contract says; None if none is feasible.
+
+    `fixed`: only plans that have these values, stage by stage; fixed replicas are run and paid for, needed or not.
+    """
     found: Best | None = None
     key: tuple[float, int, list[tuple[str, str, int]]] | None = None
-    for rows in product(*(list(_rows(pipeline, stage, rate_rps)) for stage in pipeline.stages)):
+    held = fixed or {}
+    for rows in product(*(list(_rows(pipeline, s, rate_rps, held.get(s.name))) for s in pipeline.stages)):
         value = _objective_if_feasible(pipeline, rows)
         if value is None:
             continue
@@ -48,13 +64,21 @@ def best_plan(pipeline: Pipeline, rate_rps: float) -> Best | None:
     return found
 
 
-def _rows(pipeline: Pipeline, stage: Stage, rate_rps: float) -> Iterator[Row]:
+def _rows(pipeline: Pipeline, stage: Stage, rate_rps: float, fixed: Fixed | None) -> Iterator[Row]:
     stage_rps = rate_rps * stage.visits
     for m in pipeline.measurements:
         if m.stage != stage.name:
             continue
         throughput = _throughput(m) * (1 + pipeline.latency.throughput_margin)
         replicas = max(1, ceil(stage_rps / (pipeline.limits.utilisation * throughput) - EPSILON))
+        if fixed is not None:
+            kept = (fixed.variant, fixed.hardware, fixed.cores, fixed.batch)
+            has = (m.variant, m.hardware, m.cores, m.batch)
+            if any(k is not None and k != h for k, h in zip(kept, has, strict=True)):
+                continue
+            if fixed.replicas is not None and fixed.replicas < replicas:
+                continue
+            replicas = fixed.replicas or replicas
         queue_s = 0.0 if m.batch == 1 else (m.batch - 1) / stage_rps if stage_rps else inf
         hardware = pipeline.hardware.get(m.hardware)
         per_hour = replicas * (hardware.price_per_hour + hardware.price_per_core_hour * m.cores) if hardware else 0.0

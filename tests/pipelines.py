@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from random import Random
 
 from hypothesis import strategies as st
 
 from ipa.domain import (
+    Fixed,
     Hardware,
     LatencySettings,
     Limits,
@@ -103,6 +105,24 @@ def limits(draw: st.DrawFn) -> Limits:
         replicas=draw(st.none() | st.integers(1, 20)),
         utilisation=draw(st.sampled_from([1.0, 0.7])),
     )
+
+
+@st.composite
+def with_policy(draw: st.DrawFn, name: str) -> Pipeline:
+    """As `pipelines`, with what the config fixes for one baseline: values of a measured row, a number of replicas."""
+    pipeline = draw(pipelines())
+    fixed = {}
+    for stage in pipeline.stages:
+        row = draw(st.sampled_from([m for m in pipeline.measurements if m.stage == stage.name]))
+        mask = 0 if name == "rim" else draw(st.integers(0, 15))
+        fixed[stage.name] = Fixed(
+            variant=row.variant if mask & 1 else None,
+            hardware=row.hardware if mask & 2 else None,
+            cores=row.cores if mask & 4 else None,
+            batch=row.batch if mask & 8 else None,
+            replicas=draw(st.none() | st.integers(1, 20)),
+        )
+    return replace(pipeline, policies={name: fixed})
 
 
 rates = st.one_of(st.sampled_from([0.0, 1.0, 10.0, 100.0]), st.floats(0.01, 300.0))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from ipa.control import Hold, Loop, Turn, decide
-from ipa.domain import Allocation, Config, ControlSettings, ForecastSettings, Limits, Pipeline, Plan
+from ipa.domain import Allocation, Config, ControlSettings, Fixed, ForecastSettings, Limits, Pipeline, Plan
 from ipa.errors import ServingError
 from ipa.evaluation import evaluate_live
 from ipa.options import price
-from ipa.policy import exhaustive
+from ipa.policy import POLICIES, exhaustive
+from ipa.policy.fixed import seen_by
 from ipa.ports import Outcome
 from tests.pipelines import two_stages
 from tests.world import World
@@ -112,6 +115,26 @@ def test_without_any_plan_nothing_is_touched() -> None:
     turns = story(world, two_stages(slo_s=0.001), 20)
     assert world.applied == []
     assert turns[-1].decision.reason == "no plan meets the limits at any rate"
+
+
+def test_a_live_plan_that_a_baseline_may_not_run_is_replaced_though_it_is_better() -> None:
+    better = plan(("large", 1, 1), ("heavy", 1, 1))
+    world = World({0: 10}, plan=better)
+    config = Config(THREE_CORES, Path(), forecast=ForecastSettings("last"), control=ControlSettings(5.0))
+    loop = Loop(config, POLICIES["fa2-low"], world, world, world, world.apply, seen=partial(seen_by, "fa2-low"))
+    reasons = [t.decision.reason for t in loop.turns(15.0)]
+    assert variants(world.plan) == ["small", "light"]
+    assert (
+        reasons[1:] == ["the live plan holds an option that is not to choose from"] + ["the live plan is the best"] * 2
+    )
+
+
+def test_a_baseline_raises_the_replicas_it_fixes() -> None:
+    pipeline = replace(two_stages(), policies={"rim": {"detect": Fixed(replicas=3)}})
+    problem = price(pipeline, 10.0)
+    live = plan(("large", 1, 1), ("heavy", 1, 1))
+    decision, _ = decide(seen_by("rim", problem), POLICIES["rim"](problem), live, ControlSettings(), Hold(), 0.0)
+    assert decision.plan == plan(("large", 1, 3), ("heavy", 1, 1))
 
 
 def test_a_blind_monitor_holds_the_plan_and_the_hold_starts_anew() -> None:

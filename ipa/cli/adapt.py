@@ -13,7 +13,9 @@ def adapt(
     interval: Annotated[
         str | None, typer.Option(metavar="T", help="Time between decisions, as in 10s; default: control.interval.")
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
+    policy: Annotated[
+        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and record; touch nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="One decision, then stop.")] = False,
     duration: Annotated[str | None, typer.Option(metavar="T", help="Stop after this time, as in 5m.")] = None,
@@ -32,20 +34,22 @@ def adapt(
     import signal
     from contextlib import ExitStack, closing
     from dataclasses import replace
+    from functools import partial
 
     from ipa.adapters.clock import SystemClock
-    from ipa.adapters.files import load_config
     from ipa.adapters.journal import Journal
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.adapters.local_run import running, running_or_started
     from ipa.adapters.state import state_folder
+    from ipa.cli.loading import load_config
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_named
+    from ipa.policy.fixed import seen_by
     from ipa.report.adapt import document, dry, view
 
     settings = load_config(config)
-    choose = policy_named(policy)
+    choose = policy_named(policy, settings.pipeline)
     if interval is not None:
         control = replace(settings.control, interval_s=positive_duration_s("--interval", interval))
         settings = replace(settings, control=control)
@@ -61,7 +65,8 @@ def adapt(
         monitor = stack.enter_context(closing(RouterMonitor(state)))
         record = stack.enter_context(closing(Journal(journal or state_folder(name) / "decisions.jsonl")))
         clock = SystemClock()
-        loop = Loop(settings, choose, cluster, monitor, clock, dry if dry_run else cluster.apply)
+        apply = dry if dry_run else cluster.apply
+        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=partial(seen_by, policy))
         shown = view(name, output)
         stack.enter_context(shown.running())
         until_s = clock.now_s() if once else clock.now_s() + duration_s if duration_s is not None else None

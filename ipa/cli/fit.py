@@ -17,8 +17,8 @@ def fit(
 
     Linear and quadratic: coefficients, R², worst relative error, curves.
     """
-    from ipa.adapters.files import load_config
     from ipa.adapters.profile_files import all_measurements
+    from ipa.cli.loading import load_config
     from ipa.latency.comparison import compare
     from ipa.report import fit as report
     from ipa.report.output import emit

@@ -22,10 +22,11 @@ def serve(
 
     Model servers and router, until it is stopped (^C).
     """
-    from ipa.adapters.files import load_config, read_plan
+    from ipa.adapters.files import read_plan
     from ipa.adapters.serving.lifeline import terminate_at_end_of_stdin
     from ipa.adapters.serving.run import serve_plan
     from ipa.adapters.serving.servable import check_servable
+    from ipa.cli.loading import load_config
     from ipa.cli.planning import plan_for
     from ipa.errors import UsageError
     from ipa.report.console import stderr_console

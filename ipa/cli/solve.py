@@ -16,7 +16,9 @@ def solve(
             metavar="R", help="Requests per second to plan for; default: the forecast of the running pipeline."
         ),
     ] = None,
-    policy: Annotated[str, typer.Option(metavar="P", help="auto, label, milp or exhaustive.")] = "auto",
+    policy: Annotated[
+        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
+    ] = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan and difference; touch nothing.")] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")
@@ -27,7 +29,7 @@ def solve(
 
     Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
     """
-    from ipa.adapters.files import load_config
+    from ipa.cli.loading import load_config
     from ipa.cli.planning import forecast_rps, rate_for, running_pipeline, solve_for
     from ipa.diff import changes
     from ipa.errors import ServingError, UsageError

@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
+from ipa.config.allocation import at_base_cores, base_cores_problems
+from ipa.config.policies import policy_problems
 from ipa.config.profile import MeasurementRow, VariantRow
 from ipa.config.schema import PipelineSpec, StageSpec
 from ipa.domain import (
     Config,
     ControlSettings,
+    Fixed,
     ForecastSettings,
     Hardware,
     LatencySettings,
@@ -31,8 +34,6 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("allocation.mode: base", lambda s: s.allocation.mode == "base"),
-    ("policies", lambda s: bool(s.policies)),
     ("forecast.quantile", lambda s: s.forecast.quantile is not None),
     ("control.certify", lambda s: s.control.certify),
     ("control.tuner", lambda s: s.control.tuner != "off"),
@@ -61,8 +62,20 @@ def build(
         *_variant_problems(spec, variants, profiles),
         *(_measurement_problems(spec, variants, used, profiles) if measurements is not None else ()),
     ]
-    chosen = tuple(_measurement(row) for rows in used for row in rows)
-    pipeline = Pipeline(
+    pipeline = _pipeline(spec, variants, used)
+    warnings: tuple[str, ...] = ()
+    if spec.allocation.mode == "base" and measurements is not None:
+        problems += base_cores_problems(pipeline, profiles)
+        if not problems:  # the rule reads prices, which only a right profile has
+            profile = [_measurement(row) for row in measurements]
+            pipeline, warnings, more = at_base_cores(pipeline, profile, spec.allocation.threshold, profiles)
+            problems += more
+    problems += policy_problems(pipeline, profiles)
+    return _config(spec, pipeline, profiles, folder, warnings), problems
+
+
+def _pipeline(spec: PipelineSpec, variants: Sequence[VariantRow], used: Sequence[Sequence[MeasurementRow]]) -> Pipeline:
+    return Pipeline(
         name=spec.name,
         stages=tuple(_stage(spec, i, variants, used[i]) for i in range(len(spec.stages))),
         slo=Slo(spec.slo.latency, spec.slo.drop_after or 2 * spec.slo.latency, spec.slo.percentile),
@@ -81,13 +94,13 @@ def build(
             spec.latency.throughput_margin,
         ),
         hardware={name: Hardware(name, **h.model_dump()) for name, h in spec.hardware.items()},
-        measurements=chosen,
+        measurements=tuple(_measurement(row) for rows in used for row in rows),
         batches=tuple(sorted(set(spec.batches or ()))),
+        policies={name: {s: Fixed(**f.model_dump()) for s, f in by.items()} for name, by in spec.policies.items()},
     )
-    return _config(spec, pipeline, profiles, folder), problems
 
 
-def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path) -> Config:
+def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path, warnings: tuple[str, ...]) -> Config:
     return Config(
         pipeline=pipeline,
         profiles=profiles,
@@ -104,6 +117,7 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
         monitor=spec.monitor.kind,
         cluster=spec.cluster.kind,
         payload=folder / spec.load.payload if spec.load.payload else None,
+        warnings=warnings,
     )
 
 

@@ -78,6 +78,26 @@ class StageSpec(Spec):
     when: BranchSpec | None = None
 
 
+class FixedSpec(Spec):
+    variant: Name | None = None
+    hardware: Name | None = None
+    cores: Annotated[int, Field(ge=1)] | None = None
+    batch: Annotated[int, Field(ge=1)] | None = None
+    replicas: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+
+
+def _fixed(value: object) -> object:
+    """`yolov5n` is a variant, `3` a number of replicas."""
+    if isinstance(value, str):
+        return {"variant": value}
+    if isinstance(value, int) and not isinstance(value, bool):
+        return {"replicas": value}
+    if not isinstance(value, dict) or not value:
+        keys = ", ".join(FixedSpec.model_fields)
+        raise ValueError(f"{value!r} should be a variant, a number of replicas, or a mapping with any of {keys}")
+    return value
+
+
 class ServingSpec(Spec):
     runtime: str = "onnx"
     models: str | None = None
@@ -135,7 +155,7 @@ class PipelineSpec(Spec):
     latency: LatencySpec = LatencySpec()
     allocation: AllocationSpec = AllocationSpec()
     hardware: dict[Name, HardwareSpec] = {}
-    policies: dict[str, dict[str, Any]] = {}
+    policies: dict[str, dict[str, Annotated[FixedSpec, BeforeValidator(_fixed)]]] = {}
     serving: ServingSpec = ServingSpec()
     router: RouterSpec = RouterSpec()
     forecast: ForecastSpec = ForecastSpec()

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from ipa.domain import Pipeline
 from ipa.errors import UsageError
 from ipa.options import Problem
-from ipa.policy import auto, exhaustive, label, milp
+from ipa.policy import auto, exhaustive, fixed, label, milp
 from ipa.policy.solution import Solution
 
 Policy = Callable[[Problem], Solution]
@@ -20,14 +21,20 @@ POLICIES: dict[str, Policy] = {
     "label": label.solve,
     "milp": milp.solve,
     "exhaustive": exhaustive.solve,
+    "fa2-low": fixed.policy("fa2-low"),
+    "fa2-high": fixed.policy("fa2-high"),
+    "rim": fixed.policy("rim"),
+    "static": fixed.policy("static"),
 }
 DEFAULT = "auto"
 
 
-def policy_named(name: str) -> Policy:
-    """Raises UsageError for a name that is not in the registry."""
+def policy_named(name: str, pipeline: Pipeline | None = None) -> Policy:
+    """Raises UsageError for a name that is not in the registry, or one for which `pipeline` lacks what it needs."""
     if name not in POLICIES:
         raise UsageError(f"--policy {name!r} is not known: one of {', '.join(POLICIES)}")
+    if pipeline is not None:
+        fixed.require_entry(name, pipeline.policies, [stage.name for stage in pipeline.stages])
     return POLICIES[name]
 
 

@@ -9,4 +9,5 @@ from ipa.policy.solution import Solution
 
 def solve(problem: Problem, most_labels: int = label.MOST_LABELS) -> Solution:
     """The best plan, proven; its `solver` says by whom. The tie-break is promised where that is label."""
-    return label.attempt(problem, most_labels) or milp.solve(problem)
+    found = label.attempt(problem, most_labels)
+    return milp.solve(problem) if found is None or found.gap else found

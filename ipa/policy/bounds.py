@@ -7,16 +7,20 @@ g_s is convex in P, so on a grid of P its chords bound it from above, and it fol
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property, partial
 
 import numpy as np
 
 from ipa.options import TOLERANCE, Floats, Ints
+from ipa.policy.log_bound import LogBound
+from ipa.policy.prices import around, by_coordinates
 from ipa.policy.resources import Layer, Table
 
 GRID = 24
-# Prices to try, as multiples: of the scale at first, then of the best so far.
-ROUNDS = (4.0 ** np.arange(-6.0, 4.0), 4.0 ** np.arange(-0.75, 1.0, 0.25))
+Completion = Callable[[int, Floats, Floats], Floats]
+"""(stages chosen, product (N,), use (resources, N)) → (N,): the most that such plans reach, their cost added."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +39,6 @@ class _Step:
 class Bounds:
     """The bounds of one table for prices near the best ones."""
 
-    rounds = (slice(0, 1), slice(1, None))  # most labels fall to the first price: try the others on the rest
-
     def __init__(self, table: Table) -> None:
         self._table = table
         low, high = [1.0], [1.0]
@@ -47,20 +49,30 @@ class Bounds:
         points = [GRID if high[s] > low[s] else 1 for s in range(len(low))]
         self._grids = [np.linspace(low[s], high[s], points[s]) for s in range(len(low))]
         self._steps = [self._step(s, layer) for s, layer in enumerate(table.layers)]
-        self._prices = self._near_best()
+        self._prices = around(by_coordinates(self._whole, self._scale()))
         self._tables = self._tabulate(self._prices)
         size = table.weight + sum(float(np.abs(layer.cost).max()) for layer in table.layers)
         self.margin = 2 * TOLERANCE + 1e-12 * size  # a plan within it of the best may still win the tie
 
-    def completion(self, s: int, which: slice, product: Floats, use: Floats) -> Floats:
+    @cached_property
+    def in_turn(self) -> list[Completion]:
+        """The bounds, the one most labels fall to first."""
+        logs = [LogBound(self._table).completion] if self._table.weight > 0 else []
+        return [self.first, *logs, partial(self._completion, slice(1, None))]
+
+    def first(self, s: int, product: Floats, use: Floats) -> Floats:
+        """The bound by the best prices alone."""
+        return self._completion(slice(0, 1), s, product, use)
+
+    def _completion(self, which: slice, s: int, product: Floats, use: Floats) -> Floats:
         """The most that plans of the first s stages (N of them) can reach by some prices, their cost not subtracted."""
         below, share = self._place(s, product)
         prices = self._prices[which]
         table = self._tables[s][which]
         left, right = table.take(below, axis=1), table.take(np.minimum(below + 1, table.shape[1] - 1), axis=1)
         values = left + (right - left) * share
-        values += (prices @ self._table.ceilings)[:, None] - prices @ use
-        return np.asarray(values.min(axis=0))
+        values += prices @ (self._table.ceilings[:, None] - use)
+        return np.asarray(np.minimum.reduce(values, axis=0))
 
     def _step(self, s: int, layer: Layer) -> _Step:
         order = np.argsort(layer.factor, kind="stable")
@@ -91,24 +103,9 @@ class Bounds:
             found.append(best.max(axis=2))
         return found[::-1]
 
-    def _near_best(self) -> Floats:
-        """Prices (N, resources): near the best for the whole problem first, then around them, zero last."""
-        scale = self._scale()
-        best = np.zeros(len(scale))
-        for factors in ROUNDS:
-            for r in range(len(scale)):
-                tries = np.tile(best, (len(factors) + 2, 1))
-                tries[:-2, r] = (best[r] or scale[r]) * factors
-                tries[-1, r] = 0.0
-                whole = tries @ self._table.ceilings + self._tabulate(tries)[0][:, 0]
-                best = tries[int(whole.argmin())]
-        around = [best]
-        for r in np.flatnonzero(best).tolist():
-            for factor in (0.6, 0.8, 1.25, 1.6, 2.5):
-                other = best.copy()
-                other[r] *= factor
-                around.append(other)
-        return np.array([*around, np.zeros(len(scale))])
+    def _whole(self, prices: Floats) -> Floats:
+        """The bound of the whole problem by each of the prices."""
+        return prices @ self._table.ceilings + self._tabulate(prices)[0][:, 0]
 
     def _scale(self) -> Floats:
         """For each resource what the objective can gain over what can be used."""

@@ -7,7 +7,6 @@ from math import prod
 import numpy as np
 
 from ipa.errors import UsageError
-from ipa.evaluation import evaluate
 from ipa.options import Problem
 from ipa.policy.solution import Solution
 from ipa.policy.ties import pick
@@ -20,7 +19,7 @@ def solve(problem: Problem) -> Solution:
     sizes = [len(stage) for stage in problem.stages]
     if prod(sizes) > LARGEST:
         raise UsageError(f"policy exhaustive: {prod(sizes):,} combinations; it takes {LARGEST:,} at most: use milp")
-    choice = pick(problem, np.indices(sizes).reshape(len(sizes), -1))
-    if choice is None:
+    best = pick(problem, np.indices(sizes).reshape(len(sizes), -1))
+    if best is None:
         return Solution(None, "no feasible plan", "exhaustive", "infeasible", None)
-    return Solution(evaluate(problem, choice), "best of all combinations", "exhaustive", "optimal", 0.0)
+    return Solution(best, "best of all combinations", "exhaustive", "optimal", 0.0)

@@ -2,24 +2,23 @@
 
 A label is a partial plan, stage by stage. Labels that cannot be completed, cannot become the best plan (bounds.py) or
 are dominated by another label (pareto.py) are dropped. A sweep that is too wide keeps its most promising labels only:
-then its plan is not proven, but it is the incumbent of the next, wider sweep. A sweep that dropped nothing for its
-width is exact.
+its best plan is then the incumbent of the next, wider sweep, and what the labels it dropped could still have reached
+bounds how much better any plan can be. A sweep that dropped none for its width is exact.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import prod
+from dataclasses import dataclass, replace
+from math import inf, prod
 
 import numpy as np
 
 from ipa.errors import UsageError
-from ipa.evaluation import evaluate
 from ipa.options import TOLERANCE, Floats, Ints, Problem
 from ipa.policy.bounds import Bounds
-from ipa.policy.pareto import tie_key, undominated
-from ipa.policy.resources import ROUNDING, Layer, Table, tabulate
-from ipa.policy.solution import Solution
+from ipa.policy.labels import Labels, extended, rest, start, survivors
+from ipa.policy.resources import Table, tabulate
+from ipa.policy.solution import Solution, relative_gap
 from ipa.policy.ties import pick
 
 MOST_LABELS = 1_000  # a stage; beyond it giving up would itself take seconds
@@ -27,149 +26,108 @@ SMALL = 50_000  # up to this many combinations the bounds cost more than they sa
 BEAM = 10  # the first width with bounds
 WIDER = 4
 BEFORE_DOMINANCE = 4  # so many times the width are compared
-LARGE_NAME = 2**40
+FEW = 50  # fewer labels than this are sooner extended than compared
 
 
 def solve(problem: Problem) -> Solution:
     """The best plan with the promised tie-break, or none. Raises UsageError where labels are the wrong tool."""
     solution = attempt(problem)
-    if solution is None:
+    if solution is None or solution.gap:
         raise UsageError(f"policy label: more than {MOST_LABELS:,} labels or too many paths: use auto or milp")
     return solution
 
 
 def attempt(problem: Problem, most_labels: int = MOST_LABELS) -> Solution | None:
-    """As `solve`, but None where a stage would need more labels or the graph has too many paths."""
+    """As `solve`; with a gap where `most_labels` a stage did not suffice, None where labels found nothing to say."""
     table = tabulate(problem)
-    choices = None if table is None else search(table, most_labels)
-    if choices is None:
+    if table is None:
         return None
-    if not choices.size:
-        return Solution(None, "no feasible plan", "label", "infeasible", None)
-    choice = pick(problem, choices)
-    if choice is None:  # all of them are beyond a limit by less than ROUNDING: not ours to call
+    found = search(table, most_labels)
+    if not found.choices.size:
+        return None if found.unseen > -inf else Solution(None, "no feasible plan", "label", "infeasible", None)
+    best = pick(problem, found.choices)
+    if best is None:  # all of them are beyond a limit by less than ROUNDING: not ours to call
         return None
-    return Solution(evaluate(problem, choice), "proven best by label setting", "label", "optimal", 0.0)
-
-
-def search(table: Table, most_labels: int) -> Ints | None:
-    """All plans that may be the promised one, as (stages, N) option indices; None beyond the width."""
-    if not all(len(layer.options) for layer in table.layers):
-        return np.zeros((len(table.layers), 0), dtype=np.int64)
-    small = prod(len(layer.options) for layer in table.layers) <= SMALL
-    bounds, width = (None, most_labels) if small else (Bounds(table), BEAM)
-    choices, incumbent = None, -np.inf
-    while choices is None and width < WIDER * most_labels:
-        choices, incumbent = _sweep(table, bounds, incumbent, min(width, most_labels), most_labels)
-        width *= WIDER
-    return choices
+    if best.objective >= found.unseen:
+        return Solution(best, "proven best by label setting", "label", "optimal", 0.0, bound=best.objective)
+    gap = relative_gap(best.objective, found.unseen)
+    return Solution(best, f"the best of {most_labels:,} labels a stage", "label", "feasible", gap, bound=found.unseen)
 
 
 @dataclass(frozen=True, slots=True)
-class _Labels:
-    """Partial plans as columns of length N; `choices` has the shape (stages so far, N), `use` (resources, N).
+class Found:
+    """Plans as (stages, N) option indices: all that may be the promised one if the search is exact, else the best.
 
-    `names` orders them as their servers' names do, `weight` by cores and then batch.
+    `best` is the largest objective among them, `unseen` what the plans that were not looked at reach at most.
     """
 
     choices: Ints
-    cost: Floats
-    product: Floats
-    use: Floats
-    weight: Floats
-    names: Ints
+    best: float = -inf
+    unseen: float = -inf
 
-    def __len__(self) -> int:
-        return len(self.cost)
-
-    def only(self, rows: Ints) -> _Labels:
-        return _Labels(
-            self.choices[:, rows],
-            self.cost[rows],
-            self.product[rows],
-            self.use[:, rows],
-            self.weight[rows],
-            self.names[rows],
-        )
+    @property
+    def exact(self) -> bool:
+        return self.unseen <= self.best
 
 
-def _sweep(
-    table: Table, bounds: Bounds | None, incumbent: float, width: int, most_labels: int
-) -> tuple[Ints | None, float]:
-    """The plans that may be the promised one, None if any was dropped for the width; and the best objective found."""
-    labels, complete = _start(table), True
-    least, spare = _rest(table)
+def search(table: Table, most_labels: int) -> Found:
+    """Sweeps of growing width, until one is exact or as wide as allowed."""
+    if not all(len(layer.options) for layer in table.layers):
+        return Found(np.zeros((len(table.layers), 0), dtype=np.int64))
+    if prod(len(layer.options) for layer in table.layers) <= SMALL:
+        found = _sweep(table, None, -inf, most_labels)
+        if found.exact:
+            return found
+    bounds, width = Bounds(table), min(BEAM, most_labels)
+    found = _sweep(table, bounds, -inf, width)
+    while not found.exact and width < most_labels:
+        width = min(width * WIDER, most_labels)
+        wider = _sweep(table, bounds, found.best, width)
+        if wider.exact or wider.best >= found.best:
+            found = replace(wider, unseen=min(wider.unseen, found.unseen))
+        else:  # a wider sweep may lose the incumbent among others of equal hope
+            found = replace(found, unseen=min(wider.unseen, found.unseen))
+    return found
+
+
+def _sweep(table: Table, bounds: Bounds | None, incumbent: float, width: int) -> Found:
+    """The plans that may be the promised one, less those that the width had no room for."""
+    labels = start(table)
+    unseen = -inf
+    least, spare = rest(table)
     for s, layer in enumerate(table.layers[:-1], start=1):
-        labels = _extended(labels, layer, table.ceilings - least[s])
-        hope = np.zeros(len(labels))
+        labels = extended(labels, layer, table.ceilings - least[s])
+        hope = np.full(len(labels), inf)
         if bounds is not None:
-            labels, hope = _promising(labels, bounds, s, incumbent)
-        if len(labels) > BEFORE_DOMINANCE * width:
-            complete = False
-            labels, hope = _best(labels, hope, BEFORE_DOMINANCE * width)
-        kept = _undominated(labels, spare[s])
-        labels, hope = labels.only(kept), hope[kept]
-        if len(labels) > width:
-            complete = False
-            labels, hope = _best(labels, hope, width)
-        if not complete and width == most_labels:
-            return None, incumbent  # no wider sweep follows that could use what this one finds
-    labels = _extended(labels, table.layers[-1], table.ceilings)
-    objective = table.weight * labels.product - labels.cost
-    best_found = max(incumbent, float(objective.max(initial=-np.inf)))
-    near = np.flatnonzero(objective >= best_found - 3 * TOLERANCE)
-    return labels.choices[:, near] if complete else None, best_found
+            labels, hope = _promising(labels, hope, bounds, s, incumbent)
+        labels, hope, dropped = _best(labels, hope, BEFORE_DOMINANCE * width)
+        if len(labels) > min(FEW, width):
+            kept = survivors(labels, spare[s])
+            labels, hope = labels.only(kept), hope[kept]
+            labels, hope, lost = _best(labels, hope, width)
+            dropped = max(dropped, lost)
+        unseen = max(unseen, dropped)
+    labels = extended(labels, table.layers[-1], table.ceilings)
+    objective = table.weight * labels.product - labels.sums[0]
+    best = float(np.maximum.reduce(objective, initial=incumbent))
+    near = np.flatnonzero(objective >= best - 3 * TOLERANCE)
+    margin = bounds.margin if bounds else 0.0
+    return Found(labels.choices(near), best if len(near) else -inf, unseen + margin)
 
 
-def _start(table: Table) -> _Labels:
-    none = np.zeros(1)
-    use = np.zeros((len(table.ceilings), 1))
-    return _Labels(np.zeros((0, 1), dtype=np.int64), none, np.ones(1), use, none, np.zeros(1, dtype=np.int64))
-
-
-def _rest(table: Table) -> tuple[Floats, Floats]:
-    """Per number of stages chosen and resource: the least the others use, and how much is spare whatever they use."""
-    uses = [(layer.use.min(axis=1), layer.use.max(axis=1)) for layer in reversed(table.layers)]
-    none = np.zeros((1, len(table.ceilings)))
-    least, most = (np.vstack((none, np.cumsum(columns, axis=0)))[::-1] for columns in zip(*uses, strict=True))
-    return least - ROUNDING * np.maximum(1, np.abs(least)), table.ceilings - most
-
-
-def _extended(labels: _Labels, layer: Layer, ceilings: Floats) -> _Labels:
-    """Every label with every option of the next stage, as far as the ceilings allow."""
-    count = len(layer.options)
-    use = (labels.use[:, :, None] + layer.use[:, None, :]).reshape(len(ceilings), len(labels) * count)
-    fits = np.flatnonzero((use <= ceilings[:, None]).all(axis=0))
-    parent, option = np.divmod(fits, count)
-    names = labels.names[parent] * (int(layer.server.max()) + 1) + layer.server[option]
-    return _Labels(
-        np.vstack((labels.choices[:, parent], layer.options[option])),
-        labels.cost[parent] + layer.cost[option],
-        labels.product[parent] * layer.factor[option],
-        use[:, fits],
-        labels.weight[parent] + layer.weight[option],
-        names,
-    )
-
-
-def _promising(labels: _Labels, bounds: Bounds, s: int, incumbent: float) -> tuple[_Labels, Floats]:
-    """The labels that may still be as good as the incumbent, and how good at most: one price first, then all."""
-    hope = np.full(len(labels), np.inf)
-    for prices in bounds.rounds if np.isfinite(incumbent) else bounds.rounds[:1]:
-        hope = np.minimum(hope, bounds.completion(s, prices, labels.product, labels.use) - labels.cost)
+def _promising(labels: Labels, hope: Floats, bounds: Bounds, s: int, incumbent: float) -> tuple[Labels, Floats]:
+    """The labels that may still be as good as the incumbent, and how good at most: the cheapest bound first."""
+    for bound in bounds.in_turn if incumbent > -inf else [bounds.first]:
+        hope = np.minimum(hope, bound(s, labels.product, labels.sums[2:]) - labels.sums[0])
         kept = np.flatnonzero(hope >= incumbent - bounds.margin)
-        labels, hope = labels.only(kept), hope[kept]
+        if len(kept) < len(hope):
+            labels, hope = labels.only(kept), hope[kept]
     return labels, hope
 
 
-def _best(labels: _Labels, hope: Floats, count: int) -> tuple[_Labels, Floats]:
-    best = np.argpartition(-hope, count)[:count]
-    return labels.only(best), hope[best]
-
-
-def _undominated(labels: _Labels, spare: Floats) -> Ints:
-    """The labels that may be completed to the promised plan; use below what is spare is as good as none."""
-    if labels.names.max(initial=0) > LARGE_NAME:  # rank them anew, before the next stage overflows them
-        labels.names[:] = np.unique(labels.names, return_inverse=True)[1]
-    key = tie_key(labels.weight, labels.names)
-    return undominated(np.vstack((labels.cost, -labels.product, np.maximum(labels.use, spare[:, None]))), key)
+def _best(labels: Labels, hope: Floats, count: int) -> tuple[Labels, Floats, float]:
+    """At most `count` labels, and the largest hope among the others."""
+    if len(labels) <= count:
+        return labels, hope, -inf
+    order = np.argpartition(-hope, count)
+    return labels.only(order[:count]), hope[order[:count]], float(hope[order[count:]].max())

@@ -24,48 +24,89 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """One stage's options that can be part of the best plan: columns of length K; `use` has the shape (resources, K).
+    """One stage's options that can be part of the best plan, as columns of length K.
 
-    `weight` orders options (and, summed, plans) by cores, then batch; `server` is the rank of the server's name.
+    `sums` (2 + resources, K) holds what adds up along a plan: cost, the weight that breaks ties (cores, then batch)
+    and the use of every resource. `server` orders options as the names of their servers do.
     """
 
     options: Ints
-    cost: Floats
+    sums: Floats
     factor: Floats
-    use: Floats
-    weight: Floats
-    server: Ints
+    server: Floats
+
+    @property
+    def cost(self) -> Floats:
+        return np.asarray(self.sums[0])
+
+    @property
+    def use(self) -> Floats:
+        return np.asarray(self.sums[2:])
+
+    @property
+    def names(self) -> float:
+        """One more than the largest `server`."""
+        return float(self.server.max()) + 1
 
     def only(self, rows: Ints) -> Layer:
-        return Layer(
-            self.options[rows],
-            self.cost[rows],
-            self.factor[rows],
-            self.use[:, rows],
-            self.weight[rows],
-            self.server[rows],
-        )
+        return Layer(self.options[rows], self.sums[:, rows], self.factor[rows], self.server[rows])
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
+    """`limits` names, for each resource, the limit it comes from."""
+
     layers: tuple[Layer, ...]
     weight: float
+    limits: tuple[str, ...]
     ceilings: Floats
 
 
-def tabulate(problem: Problem) -> Table | None:
-    """The problem as layers, less what cannot be in the best plan; None if its graph has too many paths."""
+def tabulate(problem: Problem, *, also: Sequence[Limit] = (), goal: Limit | None = None) -> Table | None:
+    """The problem as layers, less what cannot be in the best plan; None if that takes too many sums.
+
+    `also` are limits to keep account of beside those in force. With a `goal` the cost is the use of what that limit
+    bounds, and nothing else counts; then None if that is no sum.
+    """
     if _path_count(problem.stages) > MOST_PATHS:
         return None
-    uses, ceilings = [], []
-    for limit in limits_of(problem):
+    names, uses, ceilings = [], [], []
+    for limit in (*limits_of(problem), *also):
         for columns, ceiling in _sums(problem, limit):
+            names.append(limit.name)
             uses.append(columns)
             ceilings.append(ceiling + ROUNDING * max(1.0, abs(ceiling)))
-    layers = [_layer(problem, s, [use[s] for use in uses]) for s in range(len(problem.stages))]
+    gains = _objective(problem) if goal is None else _use_alone(problem, goal)
+    if gains is None:
+        return None
+    above_any_batch = 1.0 + sum(int(stage.batch.max()) for stage in problem.stages)
+    layers = [
+        _layer(stage, gain, [use[s] for use in uses], above_any_batch, problem.limits.replicas)
+        for s, (stage, gain) in enumerate(zip(problem.stages, gains, strict=True))
+    ]
     bounds = np.array(ceilings)
-    return Table(tuple(_reduced(layers, bounds)), _factor_weight(problem), bounds)
+    weight = 0.0 if goal else _factor_weight(problem)
+    return Table(tuple(_reduced(layers, bounds)), weight, tuple(names), bounds)
+
+
+def _objective(problem: Problem) -> list[tuple[Floats, Floats]]:
+    """Cost and factor of every option, a pair a stage."""
+    weights = problem.objective
+    share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
+    found = []
+    for stage in problem.stages:
+        unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
+        cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
+        factor = score_factors(stage, weights.score)[stage.variant_index]
+        if not is_product(weights.score):
+            cost = cost - weights.accuracy_weight * share * factor
+        found.append((cost, factor if _factor_weight(problem) else np.ones(len(stage))))
+    return found
+
+
+def _use_alone(problem: Problem, goal: Limit) -> list[tuple[Floats, Floats]] | None:
+    sums = list(_sums(problem, goal))
+    return [(column, np.ones(len(column))) for column in sums[0][0]] if len(sums) == 1 else None
 
 
 def _factor_weight(problem: Problem) -> float:
@@ -108,51 +149,44 @@ def _floor(factors: list[Floats], floor: float, product: bool, kind: str) -> Ite
             yield [-np.log(f) for f in factors], float(-np.log(floor))
 
 
-def _layer(problem: Problem, s: int, uses: Sequence[Floats]) -> Layer:
-    stage, weights = problem.stages[s], problem.objective
-    unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
-    cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
-    factor = score_factors(stage, weights.score)[stage.variant_index]
-    if not is_product(weights.score):
-        share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
-        cost = cost - weights.accuracy_weight * share * factor
-    if _factor_weight(problem) == 0:
-        factor = np.ones(len(stage))
-    servers = list(zip(stage.variant_index.tolist(), stage.hardware_index.tolist(), stage.cores.tolist(), strict=True))
-    named = {server: (stage.variants[server[0]], stage.hardware[server[1]], server[2]) for server in servers}
-    rank = {server: i for i, server in enumerate(sorted(named, key=lambda server: named[server]))}
-    use = np.array(uses).reshape(len(uses), len(stage))
-    above_any_batch = 1.0 + sum(int(other.batch.max()) for other in problem.stages)
-    layer = Layer(
-        np.arange(len(stage)),
-        cost,
-        factor,
-        use,
-        stage.cost_cores * above_any_batch + stage.batch,
-        np.array([rank[server] for server in servers]),
-    )
-    most = problem.limits.replicas
-    usable = np.isfinite(stage.delay_s) & np.isfinite(use).all(axis=0)
+def _layer(
+    stage: StageOptions, gain: tuple[Floats, Floats], uses: Sequence[Floats], above_any_batch: float, most: int | None
+) -> Layer:
+    """All usable options; `most` limits the replicas of each."""
+    cost, factor = gain
+    weight = stage.cost_cores * above_any_batch + stage.batch
+    layer = Layer(np.arange(len(stage)), np.vstack((cost, weight, *uses)), factor, _server_order(stage))
+    usable = np.logical_and.reduce(np.isfinite(layer.sums), axis=0) & np.isfinite(stage.delay_s)
     return layer.only(np.flatnonzero(usable & (stage.replicas <= most) if most is not None else usable))
+
+
+def _server_order(stage: StageOptions) -> Floats:
+    """A number per option that orders as the names of the variant and of the hardware, then the cores."""
+    variants, hardware = (
+        np.array(sorted(range(len(names)), key=names.__getitem__)).argsort()
+        for names in (stage.variants, stage.hardware)
+    )
+    named = variants[stage.variant_index] * len(hardware) + hardware[stage.hardware_index]
+    return np.asarray(named * (1.0 + int(stage.cores.max())) + stage.cores)
 
 
 def _reduced(layers: list[Layer], ceilings: Floats) -> list[Layer]:
     """Without options that break a ceiling next to the smallest of the other stages, and without dominated ones."""
     if not all(len(layer.options) for layer in layers):
         return layers
-    least = np.array([layer.use.min(axis=1) for layer in layers])
-    total = least.sum(axis=0)
-    reduced = []
-    for layer, own in zip(layers, least, strict=True):
-        room = ceilings - (total - own)
-        # The difference of sums rounds too: twice the allowance.
-        fits = np.flatnonzero((layer.use <= (room + ROUNDING * np.maximum(1, np.abs(room)))[:, None]).all(axis=0))
-        reduced.append(_pareto(layer.only(fits)))
-    return reduced
+    least = np.array([np.minimum.reduce(layer.use, axis=1) for layer in layers])
+    room = ceilings - (least.sum(axis=0) - least)
+    room += ROUNDING * np.maximum(1, np.abs(room))  # the difference of sums rounds too: twice the allowance
+    return [_pareto(_fitting(layer, own)) for layer, own in zip(layers, room, strict=True)]
+
+
+def _fitting(layer: Layer, room: Floats) -> Layer:
+    fits = np.logical_and.reduce(layer.use <= room[:, None], axis=0)
+    return layer if fits.all() else layer.only(np.flatnonzero(fits))
 
 
 def _pareto(layer: Layer) -> Layer:
-    key = tie_key(layer.weight, layer.server)
+    key = tie_key(layer.sums[1], layer.server)
     return layer.only(undominated(np.vstack((layer.cost, -layer.factor, layer.use)), key))
 
 

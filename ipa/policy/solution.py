@@ -9,7 +9,10 @@ from ipa.evaluation import Evaluation
 
 @dataclass(frozen=True, slots=True)
 class Solution:
-    """`evaluation` is None without a feasible plan. `gap` is relative and 0 where the plan is proven best."""
+    """`evaluation` is None without a feasible plan. `gap` is `relative_gap` and 0 where the plan is proven best.
+
+    `bound` is the most that any feasible plan's objective can be, where the solver gives one.
+    """
 
     evaluation: Evaluation | None
     reason: str
@@ -17,3 +20,9 @@ class Solution:
     status: str
     gap: float | None
     seconds: float = 0.0
+    bound: float | None = None
+
+
+def relative_gap(objective: float, bound: float) -> float:
+    """(bound − objective) / |objective|: how much better, as a share, a plan could still be; never below 0."""
+    return max(0.0, bound - objective) / max(1e-9, abs(objective))

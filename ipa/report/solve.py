@@ -46,14 +46,14 @@ def document(
 def _rows(problem: Problem, best: Evaluation) -> list[dict[str, Any]]:
     return [
         {
-            **asdict(stage.allocation(k)),
+            **asdict(allocation),
             "latency_s": float(stage.latency_s[k]),
             "queue_s": float(stage.queue_s[k]),
             "throughput_rps": float(stage.throughput_rps[k]),
             "accuracy": float(stage.accuracy[k]),
-            "cost_cores": float(stage.cost_cores[k]),
+            "cost_cores": float(allocation.total_cores),
         }
-        for stage, k in zip(problem.stages, best.choice, strict=True)
+        for stage, k, allocation in zip(problem.stages, best.choice, best.plan.allocations, strict=True)
     ]
 
 

@@ -111,8 +111,6 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "where", "rule"),
     [
-        ({"allocation": {"mode": "base"}}, "allocation.mode", "`allocation.mode: base` is not built yet"),
-        ({"policies": {"rim": {"detect": 3}}}, "policies", "`policies` is not built yet"),
         ({"forecast": {"quantile": 0.9}}, "forecast.quantile", "`forecast.quantile` is not built yet"),
         ({"control": {"certify": True}}, "control.certify", "`control.certify` is not built yet"),
         ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),

@@ -184,7 +184,9 @@ def test_branches_are_bounded_path_by_path() -> None:
 
 def test_auto_hands_over_when_labels_are_too_many_and_says_so() -> None:
     problem = price(random_chain(2, 5, 5), 20.0)
-    assert label.attempt(problem, most_labels=1) is None
+    unproven = label.attempt(problem, most_labels=1)
+    assert unproven is not None
+    assert unproven.gap
     answered = auto.solve(problem, most_labels=1)
     assert (answered.solver, answered.status, answered.gap) == ("milp", "optimal", 0.0)
     assert auto.solve(problem).solver == "label"

@@ -68,6 +68,14 @@ class Hardware:
 
 
 @dataclass(frozen=True, slots=True)
+class When:
+    """A branch: taken by the requests for which the tensor `output` of a stage before equals `equals`."""
+
+    output: str
+    equals: bool | int | float
+
+
+@dataclass(frozen=True, slots=True)
 class Stage:
     """One step of the pipeline. `visits`: mean visits per pipeline request; `after`: the stages it waits for."""
 
@@ -76,6 +84,7 @@ class Stage:
     hardware: tuple[str, ...]
     after: tuple[str, ...] = ()
     visits: float = 1.0
+    when: When | None = None
 
     def variant(self, name: str) -> Variant:
         return next(v for v in self.variants if v.name == name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from math import isfinite
 from pathlib import Path
 
 from ipa.config.allocation import at_base_cores, base_cores_problems
@@ -25,6 +26,7 @@ from ipa.domain import (
     Slo,
     Stage,
     Variant,
+    When,
 )
 from ipa.errors import Violation
 from ipa.forecast import PREDICTORS
@@ -32,7 +34,6 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("router.batching: full", lambda s: s.router.batching == "full"),
     ("forecast.quantile", lambda s: s.forecast.quantile is not None),
     ("control.certify", lambda s: s.control.certify),
     ("control.tuner", lambda s: s.control.tuner != "off"),
@@ -122,16 +123,22 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
 
 def _stage(spec: PipelineSpec, index: int, variants: Sequence[VariantRow], used: Sequence[MeasurementRow]) -> Stage:
     stage = spec.stages[index]
-    default_after = [spec.stages[index - 1].name] if index else []
     rows = {row.variant: row for row in variants if row.stage == stage.name}
     names = stage.variants or list(rows)
     return Stage(
         name=stage.name,
         variants=tuple(_variant(rows[name]) for name in names if name in rows),
         hardware=tuple(stage.hardware or dict.fromkeys(row.hardware for row in used)),
-        after=tuple(stage.after if stage.after is not None else default_after),
+        after=_after(spec, index),
         visits=stage.visits,
+        when=When(stage.when.output, stage.when.equals) if stage.when is not None else None,
     )
+
+
+def _after(spec: PipelineSpec, index: int) -> tuple[str, ...]:
+    """The stages it waits for: by default the one before."""
+    after = spec.stages[index].after
+    return tuple(after) if after is not None else tuple(stage.name for stage in spec.stages[max(0, index - 1) : index])
 
 
 def _variant(row: VariantRow) -> Variant:
@@ -178,15 +185,32 @@ def _graph_problems(spec: PipelineSpec) -> Iterator[Violation]:
     for i, stage in enumerate(spec.stages):
         if stage.name in seen:
             yield Violation(f"stages[{i}].name", f"{stage.name!r} is the name of an earlier stage too")
-        if stage.when is not None:
-            yield Violation(f"stages[{i}].when", "branches by `when` are not built yet")
+        yield from _branch_problems(spec, i)
         for name in stage.after or ():
             if name not in names:
                 yield Violation(f"stages[{i}].after", f"{name!r} is not a stage: one of {', '.join(names)}")
             elif name not in seen:
                 rule = "a stage may only come after stages listed before it, so that there is no cycle"
                 yield Violation(f"stages[{i}].after", f"{name!r} is not listed before {stage.name!r}: {rule}")
+            elif (stage.after or ()).count(name) > 1:
+                yield Violation(f"stages[{i}].after", f"{name!r} is listed twice")
         seen.add(stage.name)
+
+
+def _branch_problems(spec: PipelineSpec, i: int) -> Iterator[Violation]:
+    stage = spec.stages[i]
+    if stage.when is None:
+        return
+    before = _after(spec, i)
+    if not before:
+        yield Violation(f"stages[{i}].when", f"{stage.name!r} comes after no stage whose output could be tested")
+    equals = stage.when.equals
+    if not isinstance(equals, bool | int | float) or (isinstance(equals, float) and not isfinite(equals)):
+        yield Violation(f"stages[{i}].when.equals", f"{equals!r} must be a number, true or false")
+    visits = [other.visits for other in spec.stages if other.name in before]
+    if visits and stage.visits > max(visits):
+        rule = "a branch is taken with probability visits / visits of the stage before it"
+        yield Violation(f"stages[{i}].visits", f"{stage.visits:g} is more than {max(visits):g}: {rule}")
 
 
 def _variant_problems(spec: PipelineSpec, variants: Sequence[VariantRow], profiles: Path) -> Iterator[Violation]:

@@ -53,7 +53,8 @@ async def _serve(start: Start, public: socket.socket, admin: socket.socket) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     background, metrics, arrivals = Background(), Metrics(), Arrivals(time.time())
-    limits = StageLimits(start.drop_after_s, start.queue_limit, start.in_flight)
+    metrics.watch_arrivals(lambda window_s: arrivals.last(window_s, time.time()).counts)
+    limits = StageLimits(start.drop_after_s, start.queue_limit, start.in_flight, start.wait_s)
     router = Router(start.pipeline, start.stages, limits, metrics, background, time.perf_counter)
     ingress = Ingress(router, arrivals, metrics, time.perf_counter, time.time)
     control = Admin(router, arrivals, start.admin_token, time.time)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable
 
 from aiohttp import web
-from aiohttp.typedefs import Handler, Middleware
 
 from ipa.dataplane.arrivals import Arrivals
+from ipa.dataplane.bearer import bearer_only
 from ipa.dataplane.plan import PlanError, parse_plan
 from ipa.dataplane.router import Router
 from ipa.dataplane.tensors import RequestError
@@ -22,25 +21,15 @@ class Admin:
     def __init__(self, router: Router, arrivals: Arrivals, token: str, wall: Callable[[], float]) -> None:
         self._router = router
         self._arrivals = arrivals
-        self._expected = f"Bearer {token}".encode()
+        self._token = token
         self._wall = wall
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[errors_as_json, self._authorised()])
+        app = web.Application(middlewares=[errors_as_json, bearer_only(self._token)])
         app.router.add_put("/plan", self._put_plan)
         app.router.add_get("/plan", self._get_plan)
         app.router.add_get("/arrivals", self._get_arrivals)
         return app
-
-    def _authorised(self) -> Middleware:
-        @web.middleware
-        async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-            if not hmac.compare_digest(given, self._expected):
-                return error(401, "the header Authorization: Bearer TOKEN is missing or wrong")
-            return await handler(request)
-
-        return check
 
     async def _put_plan(self, request: web.Request) -> web.Response:
         """400: the document breaks a rule; 422: a model does not fit; 503: a replica did not answer."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from ipa.dataplane.tensors import Tensors
+from ipa.dataplane.tensors import DATATYPES, Tensors, TensorSpec
 from ipa.errors import ServingError
 
 
@@ -33,3 +33,12 @@ def split(tensors: Tensors, rows: Sequence[int]) -> list[Tensors]:
         {name: array[end - count : end] for name, array in tensors.items()}
         for end, count in zip(ends, rows, strict=True)
     ]
+
+
+def promised(tensors: Tensors, outputs: Iterable[TensorSpec]) -> Tensors:
+    """What the metadata lists as `outputs`. Raises ServingError if one is missing or of another datatype."""
+    for spec in outputs:
+        found = DATATYPES.get(tensors[spec.name].dtype) if spec.name in tensors else "nothing"
+        if found != spec.datatype:
+            raise ServingError(f"output {spec.name!r} is {found} where the metadata says {spec.datatype}")
+    return {spec.name: tensors[spec.name] for spec in outputs}

@@ -16,10 +16,7 @@ class Refusal:
     @property
     def headers(self) -> dict[str, str]:
         """X-Ipa-Drop tells a drop from a failure; Retry-After tells a client to come back."""
-        if self.reason == "failed":
-            return {}
-        retry = {"Retry-After": "1"} if self.reason == "queue-full" else {}
-        return {"X-Ipa-Drop": self.reason, **retry}
+        return {} if self.reason == "failed" else {"X-Ipa-Drop": self.reason, "Retry-After": "1"}
 
 
 def too_late(stage: str, age_s: float, remaining_s: float, drop_after_s: float) -> Refusal:
@@ -44,4 +41,10 @@ def no_plan() -> Refusal:
 
 
 def failed(stage: str, cause: str) -> Refusal:
+    """Two replicas failed with the request inside: 502, as of a gateway."""
     return Refusal(502, "failed", f"stage {stage!r} failed twice; the last time: {cause}")
+
+
+def model_failed(stage: str, cause: str) -> Refusal:
+    """The model fails on this very request: 500, which tells a client that trying again is of no use."""
+    return Refusal(500, "failed", f"stage {stage!r} fails on this request: {cause}")

@@ -30,12 +30,18 @@ class ReplicaSpec:
 
 @dataclass(frozen=True, slots=True)
 class StageRoute:
-    """One stage: its batch in rows; `remaining_s`: mean batch-1 latency of this and the later stages."""
+    """One stage: its batch in rows; `remaining_s`: mean batch-1 latency of this and the later stages.
+
+    `batch_wait_s`: how long a batch may wait to fill; 0 is greedy, None as the router was started. `p99_s`: what a
+    batch takes by the profile, None if nobody measured it; a replica that takes far longer hangs.
+    """
 
     stage: str
     batch: int
     remaining_s: float
     replicas: tuple[ReplicaSpec, ...]
+    batch_wait_s: float | None = None
+    p99_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,16 +73,32 @@ def _stage(row: object, where: str) -> StageRoute:
     batch = _field(row, "batch", int, where)
     if batch < 1:
         raise PlanError(f"{where}.batch: {batch} must be at least 1")
-    remaining_s = float(_field(row, "remaining_s", int | float, where))
-    if not isfinite(remaining_s) or remaining_s < 0:
-        raise PlanError(f"{where}.remaining_s: {remaining_s} must be at least 0")
     replicas = _field(row, "replicas", list, where)
     return StageRoute(
         stage=_field(row, "stage", str, where),
         batch=batch,
-        remaining_s=remaining_s,
+        remaining_s=_seconds(row, "remaining_s", where),
         replicas=tuple(_replica(replica, f"{where}.replicas[{i}]") for i, replica in enumerate(replicas)),
+        batch_wait_s=_batch_wait_s(row, where),
+        p99_s=None if _get(row, "p99_s") is None else _seconds(row, "p99_s", where),
     )
+
+
+def _batch_wait_s(row: object, where: str) -> float | None:
+    """`batching` greedy, full (which needs batch_wait_s), or absent: as the router was started."""
+    batching = _get(row, "batching")
+    if batching not in (None, "greedy", "full"):
+        raise PlanError(f"{where}.batching: {batching!r} must be greedy or full")
+    if batching == "full":
+        return _seconds(row, "batch_wait_s", where)
+    return None if batching is None else 0.0
+
+
+def _seconds(row: object, name: str, where: str) -> float:
+    value = float(_field(row, name, int | float, where))
+    if not isfinite(value) or value < 0:
+        raise PlanError(f"{where}.{name}: {value} must be at least 0")
+    return value
 
 
 def _replica(row: object, where: str) -> ReplicaSpec:
@@ -85,6 +107,11 @@ def _replica(row: object, where: str) -> ReplicaSpec:
     if not host or not port.isdecimal():
         raise PlanError(f"{where}.address: {spec.address!r} must be HOST:PORT")
     return spec
+
+
+def _get(row: object, name: str) -> object:
+    """`row[name]`, None if it is absent or null."""
+    return row.get(name) if isinstance(row, dict) else None
 
 
 def _field(row: object, name: str, wanted: Any, where: str) -> Any:

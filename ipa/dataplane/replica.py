@@ -17,6 +17,9 @@ from ipa.errors import ServingError, Unavailable
 
 PROBE_TIMEOUT_S = 5.0
 
+# What a living server says when its model raises on what it was given; every other code is the server's own fault.
+_MODEL_CODES = frozenset({"INVALID_ARGUMENT", "FAILED_PRECONDITION", "OUT_OF_RANGE", "INTERNAL", "UNKNOWN"})
+
 _OPTIONS = [
     ("grpc.max_send_message_length", -1),
     ("grpc.max_receive_message_length", -1),
@@ -29,6 +32,10 @@ _OPTIONS = [
     # Each replica has its own connection, even if two had the same address one after the other.
     ("grpc.use_local_subchannel_pool", 1),
 ]
+
+
+class ModelError(ServingError):
+    """The server lives and its model failed on these inputs: asking another server the same may not help."""
 
 
 class Replica:
@@ -52,12 +59,12 @@ class Replica:
         """Whether the model is loaded and answers; a server that cannot be reached is not ready."""
         asked = service_pb2.ModelReadyRequest(name=self.model)
         try:
-            return bool((await self._stub.ModelReady(asked, timeout=PROBE_TIMEOUT_S)).ready)
-        except grpc.aio.AioRpcError:
+            return bool((await self._call(self._stub.ModelReady, asked, PROBE_TIMEOUT_S)).ready)
+        except (Unavailable, ServingError):
             return False
 
     async def metadata(self) -> ModelMetadata:
-        """Names, datatypes and shapes of the model's tensors. Raises Unavailable."""
+        """Names, datatypes and shapes of the model's tensors. Raises Unavailable or ServingError."""
         asked = service_pb2.ModelMetadataRequest(name=self.model)
         answer = await self._call(self._stub.ModelMetadata, asked, PROBE_TIMEOUT_S)
         return ModelMetadata(answer.name, _specs(answer.inputs), _specs(answer.outputs))
@@ -65,8 +72,8 @@ class Replica:
     async def infer(self, inputs: Mapping[str, Array], timeout_s: float | None = None) -> dict[str, Array]:
         """The model's outputs for `inputs`, by name. None waits without end.
 
-        Raises Unavailable if the call fails (also for an error inside the model), ServingError if the answer is
-        not valid V2 with raw contents. The arrays are read-only views.
+        Raises ModelError if the model fails on them, Unavailable if the server does not answer in time,
+        ServingError if its answer is not valid V2 with raw contents. The arrays are read-only views.
         """
         asked = service_pb2.ModelInferRequest(model_name=self.model)
         for name, array in inputs.items():
@@ -81,10 +88,14 @@ class Replica:
 
     async def _call(self, method: Any, asked: Any, timeout_s: float | None) -> Any:
         try:
-            return await method(asked, timeout=timeout_s)
+            answer = await method(asked, timeout=timeout_s)
         except grpc.aio.AioRpcError as error:
-            cause = f"{error.code().name}: {error.details()}"
-            raise Unavailable(f"model {self.model!r} at {self.address}: {cause}") from error
+            code = error.code().name
+            message = f"model {self.model!r} at {self.address}: {code}: {error.details()}"
+            raise (ModelError if code in _MODEL_CODES else Unavailable)(message) from error
+        if answer is None:  # what grpc.aio gives for bytes that it cannot decode
+            raise ServingError(f"model {self.model!r} at {self.address}: answered what is no V2 message")
+        return answer
 
     def _outputs(self, answer: Any) -> dict[str, Array]:
         where = f"model {self.model!r} at {self.address}"
@@ -96,7 +107,7 @@ class Replica:
             if dtype is None:
                 raise ServingError(f"{where}: output {tensor.name!r} is {tensor.datatype}, not supported")
             shape = tuple(tensor.shape)
-            if len(raw) != prod(shape) * dtype.itemsize:
+            if any(size < 0 for size in shape) or len(raw) != prod(shape) * dtype.itemsize:
                 raise ServingError(f"{where}: output {tensor.name!r}: {len(raw)} bytes for shape {list(shape)}")
             outputs[tensor.name] = np.frombuffer(raw, dtype).reshape(shape)
         return outputs

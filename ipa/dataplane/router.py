@@ -1,20 +1,22 @@
-"""The pipeline as a straight line of stages, and the swap from one plan to the next."""
+"""The pipeline as a graph of stages, the way of a request through it, and the swap from one plan to the next."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from ipa.dataplane import outcome
 from ipa.dataplane.background import Background
+from ipa.dataplane.graph import Journey, Node
+from ipa.dataplane.joints import check_alike, pipeline_model
 from ipa.dataplane.metrics import Metrics
 from ipa.dataplane.outcome import Refusal
 from ipa.dataplane.plan import ReplicaSpec, RoutePlan, StageRoute
-from ipa.dataplane.protocol import ModelMetadata, check_joint, check_model
+from ipa.dataplane.protocol import ModelMetadata, check_model
 from ipa.dataplane.replica import Replica
-from ipa.dataplane.stage import Client, RoutedReplica, StageLimits, StageRouter
+from ipa.dataplane.routed import Client, RoutedReplica
+from ipa.dataplane.stage import StageLimits, StageRouter
 from ipa.dataplane.tensors import Tensors
 
 CONNECT_TIMEOUT_S = 10.0
@@ -46,18 +48,24 @@ class Router:
     def __init__(
         self,
         pipeline: str,
-        stages: Sequence[str],
+        nodes: Sequence[Node],
         limits: StageLimits,
         metrics: Metrics,
         background: Background,
         clock: Callable[[], float],
         connect: Connect = connect,
     ) -> None:
+        """`nodes`: each listed after those it waits for; `stages` are in the same order."""
         self.pipeline = pipeline
-        self.model: ModelMetadata | None = None  # None until a plan with a replica at both ends was routed
-        self.stages = tuple(StageRouter(name, limits, metrics.stage(name), background, clock) for name in stages)
+        self.model: ModelMetadata | None = None  # None until every stage had a replica once
+        self.stages = tuple(
+            StageRouter(node.name, limits, metrics.stage(node.name), background, clock) for node in nodes
+        )
+        self._nodes = tuple(nodes)
+        self._by_name = {stage.name: stage for stage in self.stages}
         self._plan: RoutePlan | None = None
         self._background = background
+        self._clock = clock
         self._connect = connect
         self._changing = asyncio.Lock()  # two plans at once: the second waits until the first is routed
 
@@ -67,15 +75,31 @@ class Router:
         return self._plan is not None and all(stage.live for stage in self.stages)
 
     async def answer(self, tensors: Tensors, rows: int, received_s: float) -> Tensors | Refusal:
-        """Through all stages: what one returns is exactly what the next takes."""
+        """Through all stages on the request's way; the first refusal ends it. If cancelled, its places are freed."""
         if self._plan is None:
             return outcome.no_plan()
-        for stage in self.stages:
-            result = await stage.process(tensors, rows, received_s)
-            if isinstance(result, Refusal):
-                return result
-            tensors = result
-        return tensors
+        journey = Journey(self._nodes, tensors)
+        running: dict[asyncio.Task[Tensors | Refusal], Node] = {}
+
+        def process(node: Node) -> Coroutine[None, None, Tensors | Refusal]:
+            return self._by_name[node.name].process(journey.arrived(node), rows, received_s)
+
+        try:
+            while (ready := journey.next()) or running:
+                if len(ready) == 1 and not running:  # as ever in a straight line, which costs no task
+                    answered = [(ready[0], await process(ready[0]))]
+                else:
+                    running |= {asyncio.create_task(process(node)): node for node in ready}
+                    done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+                    answered = [(running.pop(task), task.result()) for task in done]
+                for node, result in answered:
+                    if isinstance(result, Refusal):
+                        return result
+                    journey.done(node.name, result)
+            return journey.answer()
+        finally:
+            if running:
+                await _cancelled(running)
 
     async def apply(self, plan: RoutePlan) -> Drain:
         """Connect what is new, then swap all stages in one step; returns when what left has drained (≤ 30 s).
@@ -83,8 +107,7 @@ class Router:
         Raises Unavailable or ServingError if a new replica cannot be used; then nothing has changed.
         """
         async with self._changing:
-            routed = await self._replicas(plan)
-            left = self._swap(plan, routed)
+            left = await self._swap(plan)
         return await self._drain(left)
 
     def state(self) -> dict[str, object]:
@@ -92,7 +115,7 @@ class Router:
         if self._plan is None:
             return {"stages": []}
         rows = zip(self._plan.stages, self.stages, strict=True)
-        return {"stages": [_stage_state(route, stage) for route, stage in rows]}
+        return {"stages": [_stage_state(route, stage, self._clock()) for route, stage in rows]}
 
     async def close(self) -> None:
         for replica in self._routed():
@@ -101,8 +124,8 @@ class Router:
     def _routed(self) -> Iterable[RoutedReplica]:
         return (replica for stage in self.stages for replica in stage.replicas)
 
-    async def _replicas(self, plan: RoutePlan) -> list[list[RoutedReplica]]:
-        """The replicas of every stage: those that stay as they are, the new ones connected and checked."""
+    async def _swap(self, plan: RoutePlan) -> list[RoutedReplica]:
+        """Returns the replicas that left. What stays keeps its connection, what is new gets one."""
         kept = {(stage.name, r.spec): r for stage in self.stages for r in stage.replicas}
         wanted = [(route.stage, spec) for route in plan.stages for spec in route.replicas]
         new = [key for key in wanted if key not in kept]
@@ -110,11 +133,25 @@ class Router:
         found = kept | dict(zip(new, connected, strict=True))
         routed = [[found[route.stage, spec] for spec in route.replicas] for route in plan.stages]
         try:
-            _check_models(routed)
+            model = self._checked(routed)
         except BaseException:
             await _close(connected)
             raise
-        return routed
+        # No await from here on: no request sees half a plan.
+        self._plan, self.model = plan, model
+        rows = zip(self.stages, plan.stages, routed, strict=True)
+        return [left for stage, route, replicas in rows for left in stage.route(route, replicas)]
+
+    def _checked(self, routed: Sequence[Sequence[RoutedReplica]]) -> ModelMetadata | None:
+        """What the pipeline takes and returns; None while a stage has not had a replica yet. Raises ServingError."""
+        known = {stage.name: stage.model for stage in self.stages if stage.model is not None}
+        for node, replicas in zip(self._nodes, routed, strict=True):
+            for replica in replicas:
+                check_model(replica.model, f"replica {replica.spec.id!r}")
+                known[node.name] = replicas[0].model
+            if replicas:
+                check_alike(node.name, {replica.spec.id: replica.model for replica in replicas})
+        return pipeline_model(self.pipeline, self._nodes, known) if len(known) == len(self._nodes) else self.model
 
     async def _connected(self, specs: Sequence[ReplicaSpec]) -> list[RoutedReplica]:
         """All of `specs`, or none and the first error."""
@@ -130,17 +167,6 @@ class Router:
                 raise result
         return connected
 
-    def _swap(self, plan: RoutePlan, routed: list[list[RoutedReplica]]) -> list[RoutedReplica]:
-        """No await in here: no request sees half a plan."""
-        self._plan = plan
-        if routed[0] and routed[-1]:
-            first, last = routed[0][0].model, routed[-1][0].model
-            self.model = ModelMetadata(self.pipeline, first.inputs, last.outputs)
-        left: list[RoutedReplica] = []
-        for stage, route, replicas in zip(self.stages, plan.stages, routed, strict=True):
-            left += stage.route(route, replicas)
-        return left
-
     async def _drain(self, left: Sequence[RoutedReplica]) -> Drain:
         """Each is closed when idle, however long that takes; the answer waits for 30 s at most."""
         closing = {replica.spec.id: self._background.start(_close_when_idle(replica)) for replica in left}
@@ -152,16 +178,11 @@ class Router:
         )
 
 
-def _check_models(routed: list[list[RoutedReplica]]) -> None:
-    """Raises ServingError unless all models fit: within a stage alike, and each stage feeds the next."""
-    for replicas in routed:
-        for replica in replicas:
-            check_model(replica.model, f"replica {replica.spec.id!r}")
-    for before, after in pairwise(routed):
-        for giver in before:
-            for taker in after:
-                where = f"replica {giver.spec.id!r} before {taker.spec.id!r}"
-                check_joint(giver.model, taker.model, where)
+async def _cancelled(running: Iterable[asyncio.Task[Tensors | Refusal]]) -> None:
+    """Ends what still runs for a request that was refused or whose client left, and waits until it is gone."""
+    for task in running:
+        task.cancel()
+    await asyncio.gather(*running, return_exceptions=True)
 
 
 async def _close(replicas: Iterable[RoutedReplica]) -> None:
@@ -174,13 +195,13 @@ async def _close_when_idle(replica: RoutedReplica) -> None:
     await replica.client.close()
 
 
-def _stage_state(route: StageRoute, stage: StageRouter) -> dict[str, object]:
+def _stage_state(route: StageRoute, stage: StageRouter, now_s: float) -> dict[str, object]:
     return {
         "stage": route.stage,
         "batch": route.batch,
         "remaining_s": route.remaining_s,
+        "batch_wait_s": stage.rule.wait_s,
+        "p99_s": route.p99_s,
         "queue_length": stage.queue_length,
-        "replicas": [
-            {**replica.spec.as_json(), "in_flight": replica.in_flight, "up": replica.up} for replica in stage.replicas
-        ],
+        "replicas": [replica.as_json(now_s) for replica in stage.replicas],
     }

@@ -3,34 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import isfinite
 from typing import Any
 
 from ipa.dataplane import documents
+from ipa.dataplane.graph import Node, parse_nodes
 from ipa.errors import ServingError
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Ports may be 0 (any free one); `stages` in order; queue_limit in requests, in_flight in batches per replica."""
+    """Ports may be 0 (any free one); `stages`: each listed after those it waits for; `batching` greedy or full.
+
+    queue_limit in requests, in_flight in batches per replica.
+    """
 
     pipeline: str
     host: str
     port: int
     admin_port: int
     admin_token: str
-    stages: tuple[str, ...]
+    stages: tuple[Node, ...]
     drop_after_s: float
     batching: str
     batch_wait_s: float
     queue_limit: int
     in_flight: int
 
+    @property
+    def wait_s(self) -> float:
+        """How long a batch may wait to fill; not at all when greedy."""
+        return self.batch_wait_s if self.batching == "full" else 0.0
+
 
 _TYPES: dict[str, tuple[Any, str]] = {
     "str": (str, "a string"),
     "int": (int, "a whole number"),
     "float": (int | float, "a number"),
-    "tuple[str, ...]": (list, "a list of strings"),
+    "tuple[Node, ...]": (list, "a list of stages"),
 }
 
 
@@ -43,7 +53,10 @@ def parse_start(line: bytes) -> Start:
     if not isinstance(document, dict):
         raise ServingError("start message: must be a JSON object")
     given = {field.name: _value(document, field.name, str(field.type)) for field in fields(Start)}
-    start = Start(**{**given, "stages": tuple(given["stages"])})
+    try:
+        start = Start(**{**given, "stages": parse_nodes(given["stages"])})
+    except ServingError as error:
+        raise ServingError(f"start message: {error}") from error
     _check(start)
     return start
 
@@ -62,9 +75,10 @@ def _check(start: Start) -> None:
         "admin_token": (start.admin_token != "", "not empty"),
         "port": (0 <= start.port <= 65535, "0 to 65535"),
         "admin_port": (0 <= start.admin_port <= 65535, "0 to 65535"),
-        "stages": (_names(start.stages), "one name or more, each once"),
+        "stages": (bool(start.stages), "one name or more, each once"),
         "drop_after_s": (start.drop_after_s > 0, "more than 0"),
-        "batching": (start.batching == "greedy", "greedy; full is not built"),
+        "batching": (start.batching in ("greedy", "full"), "greedy or full"),
+        "batch_wait_s": (isfinite(start.batch_wait_s) and start.batch_wait_s >= 0, "at least 0"),
         "queue_limit": (start.queue_limit >= 1, "at least 1"),
         "in_flight": (start.in_flight >= 1, "at least 1"),
     }
@@ -72,8 +86,3 @@ def _check(start: Start) -> None:
         if not holds:
             shown = "that value" if name == "admin_token" else repr(getattr(start, name))
             raise ServingError(f"start message: {name} must be {rule}, not {shown}")
-
-
-def _names(stages: tuple[Any, ...]) -> bool:
-    named = all(isinstance(name, str) and name for name in stages)
-    return bool(stages) and named and len(set(stages)) == len(stages)

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from ipa.adapters.files import load_config, load_config_unmeasured, read_plan
-from ipa.domain import Allocation, Plan
+from ipa.domain import Allocation, Plan, When
 from ipa.errors import ConfigError, UsageError
 
 VARIANTS = """\
@@ -25,6 +25,9 @@ detect,small,cpu,1,4,0.03,0.03,0.031,0.032,120,400,test
 detect,large,cpu,2,1,0.05,0.05,0.051,0.052,20,100,test
 classify,light,cpu,1,1,0.005,0.005,0.006,0.007,190,100,test
 """
+
+
+DETECT = {"name": "detect"}
 
 
 def write(folder: Path, changes: dict[str, Any], *, variants: str = VARIANTS, measurements: str = MEASUREMENTS) -> Path:
@@ -65,6 +68,16 @@ def test_defaults_are_those_of_the_contract(tmp_path: Path) -> None:
     assert (config.router.batching, config.router.queue_limit) == ("greedy", 10_000)
 
 
+def test_a_branch_and_a_join_and_full_batches(tmp_path: Path) -> None:
+    stages = [
+        {"name": "detect"},
+        {"name": "classify", "visits": 0.3, "when": {"output": "unsure", "equals": True}},
+    ]
+    config = load_config(write(tmp_path, {"stages": stages, "router": {"batching": "full", "batch_wait": "50ms"}}))
+    assert (config.pipeline.stages[0].when, config.pipeline.stages[1].when) == (None, When("unsure", True))
+    assert (config.router.batching, config.router.batch_wait_s) == ("full", 0.05)
+
+
 def test_listed_variants_batches_and_hardware_choose_the_rows(tmp_path: Path) -> None:
     stages = [{"name": "detect", "variants": ["small"], "hardware": ["cpu"], "visits": 0.5}, {"name": "classify"}]
     config = load_config(write(tmp_path, {"stages": stages, "batches": [1]}))
@@ -98,7 +111,6 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "where", "rule"),
     [
-        ({"router": {"batching": "full"}}, "router.batching", "`router.batching: full` is not built yet"),
         ({"forecast": {"quantile": 0.9}}, "forecast.quantile", "`forecast.quantile` is not built yet"),
         ({"control": {"certify": True}}, "control.certify", "`control.certify` is not built yet"),
         ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
@@ -128,7 +140,19 @@ def test_each_rule(tmp_path: Path, changes: dict[str, Any], where: str, rule: st
         ([{"name": "detect", "after": ["classify"]}, {"name": "classify"}], "stages[0].after", "no cycle"),
         ([{"name": "detect", "after": ["x"]}], "stages[0].after", "'x' is not a stage: one of detect"),
         ([{"name": "detect", "hardware": ["gpu"]}], "stages[0].variants", "nobody measured detect/large on gpu"),
-        ([{"name": "detect", "when": {"output": "y", "equals": 1}}], "stages[0].when", "not built yet"),
+        ([{"name": "detect", "when": {"output": "y", "equals": 1}}], "stages[0].when", "comes after no stage"),
+        ([DETECT, {"name": "classify", "when": {"output": "y"}}], "stages[1].when.equals", "is required"),
+        (
+            [DETECT, {"name": "classify", "when": {"output": "y", "equals": "cat"}}],
+            "stages[1].when.equals",
+            "'cat' must be a number, true or false",
+        ),
+        (
+            [DETECT, {"name": "classify", "visits": 1.5, "when": {"output": "y", "equals": 1}}],
+            "stages[1].visits",
+            "1.5 is more than 1: a branch is taken with probability visits / visits",
+        ),
+        ([DETECT, {"name": "classify", "after": ["detect", "detect"]}], "stages[1].after", "listed twice"),
     ],
 )
 def test_references_between_keys(tmp_path: Path, stages: list[dict[str, Any]], where: str, rule: str) -> None:

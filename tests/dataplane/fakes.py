@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ipa.dataplane.background import Background
+from ipa.dataplane.graph import Node, line
 from ipa.dataplane.metrics import Metrics
 from ipa.dataplane.plan import ReplicaSpec, RoutePlan, StageRoute
 from ipa.dataplane.protocol import ModelMetadata
+from ipa.dataplane.replica import ModelError
+from ipa.dataplane.routed import Client
 from ipa.dataplane.router import Router
-from ipa.dataplane.stage import Client, StageLimits
+from ipa.dataplane.stage import StageLimits
 from ipa.dataplane.tensors import Array, Tensors, TensorSpec
 from ipa.errors import Unavailable
 
@@ -28,21 +31,32 @@ class FakeClock:
 
 @dataclass(slots=True)
 class FakeReplica:
-    """Doubles `x` into `x`. While `gate` is closed a call waits; `faults` are raised first, one a call."""
+    """Doubles `x` into `x`, or computes what it is told to. While `gate` is closed a call waits.
+
+    `faults` are raised first, one a call; `fails` says on which first columns its model fails.
+    """
 
     faults: list[Exception] = field(default_factory=list)
     is_ready: bool = True
     calls: list[list[float]] = field(default_factory=list)  # the first column of every batch it got
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     closed: bool = False
+    compute: Callable[[Tensors], dict[str, Array]] = lambda inputs: {"x": inputs["x"] * 2}
+    fails: Callable[[list[float]], bool] = lambda values: False
+    timeouts_s: list[float | None] = field(default_factory=list)
 
     async def infer(self, inputs: Tensors, timeout_s: float | None = None) -> dict[str, Array]:
         assert not self.closed, "a closed replica was called"
-        self.calls.append(inputs["x"].reshape(len(inputs["x"]), -1)[:, 0].tolist())
+        some = next(iter(inputs.values()))
+        values = some.reshape(len(some), -1)[:, 0].tolist()
+        self.calls.append(values)
+        self.timeouts_s.append(timeout_s)
         await self.gate.wait()
         if self.faults:
             raise self.faults.pop(0)
-        return {"x": inputs["x"] * 2}
+        if self.fails(values):
+            raise ModelError(f"cannot do {values}")
+        return self.compute(inputs)
 
     async def ready(self) -> bool:
         return self.is_ready
@@ -64,8 +78,16 @@ def spec(replica_id: str) -> ReplicaSpec:
     return ReplicaSpec(replica_id, "127.0.0.1:1", "double", "plain")
 
 
-def route(stage: str, ids: Sequence[str], batch: int = 4, remaining_s: float = 0.0) -> StageRoute:
-    return StageRoute(stage, batch, remaining_s, tuple(spec(replica_id) for replica_id in ids))
+def route(
+    stage: str,
+    ids: Sequence[str],
+    batch: int = 4,
+    remaining_s: float = 0.0,
+    batch_wait_s: float | None = None,
+    p99_s: float | None = None,
+) -> StageRoute:
+    replicas = tuple(spec(replica_id) for replica_id in ids)
+    return StageRoute(stage, batch, remaining_s, replicas, batch_wait_s, p99_s)
 
 
 def plan(*stages: StageRoute) -> RoutePlan:
@@ -89,19 +111,24 @@ class FakeWorld:
 
     def __init__(
         self,
-        stages: Sequence[str] = ("one",),
+        stages: Sequence[str] | Sequence[Node] = ("one",),
         drop_after_s: float = 10.0,
         queue_limit: int = 100,
         in_flight: int = 1,
+        batch_wait_s: float = 0.0,
     ) -> None:
         self.clock = FakeClock()
         self.replicas: dict[str, FakeReplica] = {}
+        self._connected: set[str] = set()
         self.models: dict[str, ModelMetadata] = {}
         self.metrics = Metrics()
         self.crashes: list[BaseException] = []
         self.background = Background(self.crashes.append)
-        limits = StageLimits(drop_after_s, queue_limit, in_flight)
-        self.router = Router("pipe", stages, limits, self.metrics, self.background, self.clock, self._connect)
+        limits = StageLimits(drop_after_s, queue_limit, in_flight, batch_wait_s)
+        nodes = [stage if isinstance(stage, Node) else line([stage])[0] for stage in stages]
+        if all(isinstance(stage, str) for stage in stages):
+            nodes = list(line([node.name for node in nodes]))
+        self.router = Router("pipe", nodes, limits, self.metrics, self.background, self.clock, self._connect)
 
     def replica(self, replica_id: str) -> FakeReplica:
         if replica_id not in self.replicas:
@@ -124,6 +151,9 @@ class FakeWorld:
     async def _connect(self, wanted: ReplicaSpec) -> tuple[Client, ModelMetadata]:
         if wanted.id.startswith("absent"):
             raise Unavailable(f"{wanted.id} does not answer")
+        if wanted.id in self._connected:  # a second connection, which outlives the first
+            self.replicas[wanted.id] = replace(self.replicas[wanted.id], closed=False)
+        self._connected.add(wanted.id)
         return self.replica(wanted.id), self.models.get(wanted.id, doubling())
 
 

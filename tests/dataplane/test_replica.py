@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from ipa.dataplane.replica import Replica
+from ipa.dataplane.replica import ModelError, Replica
 from ipa.dataplane.tensors import TensorSpec
 from ipa.errors import Unavailable
 from tests.dataplane.processes import Server, free_ports, model_servers
@@ -50,10 +50,10 @@ def test_a_message_of_many_megabytes_passes(server: Server) -> None:
     asyncio.run(story())
 
 
-def test_an_error_inside_the_model_and_an_unknown_model_are_unavailable(server: Server) -> None:
+def test_an_error_inside_the_model_is_told_from_a_model_that_is_not_there(server: Server) -> None:
     async def story() -> None:
         replica = Replica(server.address, "one")
-        with pytest.raises(Unavailable, match=f"model 'one' at {server.address}: INTERNAL: a negative input"):
+        with pytest.raises(ModelError, match=f"model 'one' at {server.address}: INTERNAL: a negative input"):
             await replica.infer({"x": np.full((1, 2), -1, np.float32)})
         await replica.close()
         other = Replica(server.address, "other")

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import hmac
 import os
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import Any
 
 from aiohttp import web
 
 from ipa.adapters.files import plan_of_rows
 from ipa.adapters.serving.loopback import HOST
 from ipa.adapters.serving.supervisor import Supervisor
+from ipa.dataplane.bearer import bearer_only
+from ipa.dataplane.web import error, json_response
 from ipa.domain import Plan
 from ipa.errors import ConfigError, Violation
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _SHUTDOWN_TIMEOUT_S = 1.0
 
 
@@ -26,46 +24,36 @@ class ControlApi:
 
     def __init__(self, supervisor: Supervisor, token: str, stop: asyncio.Event) -> None:
         self._supervisor = supervisor
-        self._expected = f"Bearer {token}".encode()
+        self._token = token
         self._stop = stop
 
     def application(self) -> web.Application:
-        app = web.Application(middlewares=[self._authorised()])
+        app = web.Application(middlewares=[bearer_only(self._token)])
         app.router.add_get("/status", self._status)
         app.router.add_put("/plan", self._put_plan)
         app.router.add_post("/stop", self._post_stop)
         return app
 
-    def _authorised(self) -> Any:
-        @web.middleware
-        async def check(request: web.Request, handler: _Handler) -> web.StreamResponse:
-            given = request.headers.get("Authorization", "").encode(errors="surrogateescape")
-            if not hmac.compare_digest(given, self._expected):
-                return _error(401, "the header Authorization: Bearer TOKEN is missing or wrong")
-            return await handler(request)
-
-        return check
-
     async def _status(self, _: web.Request) -> web.Response:
         router = self._supervisor.router
         urls = {"url": router.url, "admin_url": router.admin_url} if router else {}
         status = self._supervisor.status()
-        return web.json_response({**status, "pid": os.getpid(), "url": urls.get("url"), "router": urls})
+        return json_response({**status, "pid": os.getpid(), "url": urls.get("url"), "router": urls})
 
     async def _put_plan(self, request: web.Request) -> web.Response:
         """200 also if the plan could not be applied (then applied is false); 400 if it is no plan."""
         try:
             plan = await self._plan(request)
-        except ConfigError as error:
-            return _error(400, str(error))
-        return web.json_response(asdict(await self._supervisor.apply(plan)))
+        except ConfigError as broken:
+            return error(400, str(broken))
+        return json_response(asdict(await self._supervisor.apply(plan)))
 
     async def _plan(self, request: web.Request) -> Plan:
         source = "PUT /plan"
         try:
             document = await request.json()
-        except ValueError as error:
-            raise ConfigError(source, [Violation("body", f"is not JSON: {error}")]) from error
+        except ValueError as broken:
+            raise ConfigError(source, [Violation("body", f"is not JSON: {broken}")]) from broken
         rows = document.get("plan") if isinstance(document, dict) else None
         if not isinstance(rows, list):
             raise ConfigError(source, [Violation("plan", "must be a list of rows")])
@@ -73,11 +61,7 @@ class ControlApi:
 
     async def _post_stop(self, _: web.Request) -> web.Response:
         self._stop.set()
-        return web.json_response({"stopping": True})
-
-
-def _error(status: int, message: str) -> web.Response:
-    return web.json_response({"error": message}, status=status)
+        return json_response({"stopping": True})
 
 
 async def listen(api: ControlApi) -> tuple[web.AppRunner, str]:

@@ -7,7 +7,7 @@ import json
 import subprocess
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import aiohttp
 
 from ipa.adapters.serving.child import Child, spawn
 from ipa.adapters.serving.loopback import HOST
-from ipa.domain import Config
+from ipa.domain import Config, Stage
 from ipa.errors import ServingError, Unavailable
 
 START_TIMEOUT_S = 30.0
@@ -23,6 +23,7 @@ START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.5
 # Longer than the router's own bound on draining, 30 s.
 _ROUTE_TIMEOUT_S = 60.0
+_STATE_TIMEOUT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,18 +46,32 @@ class RouterProcess:
 
         Raises Unavailable if the router does not answer, ServingError if it refuses the plan.
         """
+        answer = await self._ask("PUT", _ROUTE_TIMEOUT_S, json=plan)
+        return tuple(answer["undrained"])
+
+    async def down_s(self) -> dict[str, float]:
+        """For how long each replica has taken no batches: those alone that are out of dispatch.
+
+        Raises Unavailable or ServingError.
+        """
+        state = await self._ask("GET", _STATE_TIMEOUT_S)
+        replicas = [replica for stage in state["stages"] for replica in stage["replicas"]]
+        return {replica["id"]: replica["down_s"] for replica in replicas if replica["down_s"] is not None}
+
+    async def _ask(self, method: str, timeout_s: float, **request: Any) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.admin_token}"}
-        timeout = aiohttp.ClientTimeout(total=_ROUTE_TIMEOUT_S)
+        timeout = aiohttp.ClientTimeout(total=timeout_s)
         try:
             async with (
                 aiohttp.ClientSession(headers=headers, timeout=timeout) as session,
-                session.put(f"{self.admin_url}/plan", json=plan) as response,
+                session.request(method, f"{self.admin_url}/plan", **request) as response,
             ):
                 if response.status != 200:
-                    raise ServingError(f"the router refused the plan: {response.status} {await response.text()}")
-                return tuple((await response.json())["undrained"])
+                    raise ServingError(f"the router refuses {method} /plan: {response.status} {await response.text()}")
+                answer: dict[str, Any] = await response.json()
+                return answer
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise Unavailable(f"the router at {self.admin_url} did not take the plan: {error!r}") from error
+            raise Unavailable(f"the router at {self.admin_url} does not answer {method} /plan: {error!r}") from error
 
 
 def start_message(config: Config, port: int, admin_port: int, admin_token: str) -> dict[str, Any]:
@@ -67,13 +82,18 @@ def start_message(config: Config, port: int, admin_port: int, admin_token: str) 
         "port": port,
         "admin_port": admin_port,
         "admin_token": admin_token,
-        "stages": [stage.name for stage in config.pipeline.stages],
+        "stages": [_node(stage) for stage in config.pipeline.stages],
         "drop_after_s": config.pipeline.slo.drop_after_s,
         "batching": config.router.batching,
         "batch_wait_s": config.router.batch_wait_s,
         "queue_limit": config.router.queue_limit,
         "in_flight": config.router.in_flight,
     }
+
+
+def _node(stage: Stage) -> dict[str, Any]:
+    when = {"when": asdict(stage.when)} if stage.when is not None else {}
+    return {"name": stage.name, "after": list(stage.after), **when}
 
 
 async def start_router(message: Mapping[str, Any], log_folder: Path) -> RouterProcess:

@@ -19,22 +19,21 @@ def check_servable(config: Config, source: str) -> None:
 def _setting_problems(config: Config) -> Iterator[Violation]:
     if config.serving.runtime != "onnx":
         yield Violation("serving.runtime", f"{config.serving.runtime!r} is not built yet: only onnx is")
-    if config.router.batching != "greedy":
-        yield Violation("router.batching", f"{config.router.batching!r} is not built yet: only greedy is")
     if config.cluster != "local":
         yield Violation("cluster.kind", f"{config.cluster!r} is not served by this command: only local is")
 
 
 def _graph_problems(config: Config) -> Iterator[Violation]:
-    """The router is a straight line: every stage follows the one before it, once per request."""
-    before: tuple[str, ...] = ()
+    """The router sends a request through a stage once, or not at all where a branch lies on the way."""
+    conditional: set[str] = set()
     for i, stage in enumerate(config.pipeline.stages):
-        if stage.after != before:
-            rule = f"{list(stage.after)}: only pipelines in a straight line are served yet, {list(before)} here"
-            yield Violation(f"stages[{i}].after", rule)
-        if stage.visits != 1.0:
-            yield Violation(f"stages[{i}].visits", f"{stage.visits:g}: only 1 visit per request is served yet")
-        before = (stage.name,)
+        if stage.when is not None or (stage.after and conditional.issuperset(stage.after)):
+            conditional.add(stage.name)
+        elif stage.visits != 1.0:
+            rule = "every request visits this stage once, as no branch (`when`) leads to it"
+            yield Violation(f"stages[{i}].visits", f"{stage.visits:g}: {rule}")
+        if stage.visits > 1.0 and stage.name in conditional:
+            yield Violation(f"stages[{i}].visits", f"{stage.visits:g}: a request visits a stage once at most")
 
 
 def _model_problems(config: Config) -> Iterator[Violation]:

@@ -21,6 +21,10 @@ from ipa.ports import Outcome
 
 _log = logging.getLogger(__name__)
 
+# A replica that the router has found hanging gets this long to answer a probe; then its process is replaced.
+HUNG_S = 5.0
+LOOK_S = 1.0
+
 
 class Supervisor:
     """Create it inside the event loop; start_router, then start, then apply as often as needed, then stop.
@@ -54,6 +58,7 @@ class Supervisor:
         message = start_message(self.config, port, 0, self._admin_token)
         self.router = await start_router(message, self._folder)
         self._spawn(self._keep_router())
+        self._spawn(self._end_hung())
         return self.router
 
     async def start(self, plan: Plan) -> None:
@@ -210,6 +215,22 @@ class Supervisor:
         members = [m.routed for m in self._fleet.of_stage(stage)]
         return self._is_whole(stage) and len(wanted_ids(self._targets[stage], members)) == len(members)
 
+    async def _end_hung(self) -> None:
+        """Kills what lives but has not worked for long, as the router sees it; its death is healed like any other."""
+        while True:
+            await asyncio.sleep(LOOK_S)
+            for member in await self._hung():
+                _log.warning("%s hangs, it is being replaced", member.id)
+                member.process.child.kill()  # also ends a stopped process, which would not see SIGTERM
+
+    async def _hung(self) -> list[Member]:
+        assert self.router is not None
+        try:
+            down_s = await self.router.down_s()
+        except (Unavailable, ServingError):  # no router, no news: _keep_router brings it back
+            return []
+        return [m for m in self._fleet.members() if m.id in self._routed and down_s.get(m.id, 0.0) >= HUNG_S]
+
     async def _keep_router(self) -> None:
         """Restarts the router on its ports whenever it dies, and gives it the plan again."""
         backoff = Backoff()
@@ -227,11 +248,16 @@ class Supervisor:
             await self._route_or_retry()
 
     def _spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """A task that stop() ends."""
+        """A task that stop() ends. If it crashes, the log has the traceback: nothing stops working silently."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
         return task
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.critical("an internal part crashed", exc_info=error)
 
     # --- telling --------------------------------------------------------------------------------------------
 

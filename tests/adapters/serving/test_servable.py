@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipa.adapters.serving.servable import check_servable
-from ipa.domain import Config, RouterSettings, ServingSettings
+from ipa.domain import Config, RouterSettings, ServingSettings, When
 from ipa.errors import ConfigError
 from tests.adapters.serving import tiny
 
@@ -35,20 +35,29 @@ def test_the_tiny_pipeline_can_be_served(tmp_path: Path) -> None:
             "serving.models: is missing",
             id="no models folder",
         ),
-        pytest.param(
-            lambda c: replace(c, router=RouterSettings(batching="full")),
-            "router.batching: 'full'",
-            id="batching",
-        ),
         pytest.param(lambda c: replace(c, cluster="kubernetes"), "cluster.kind: 'kubernetes'", id="cluster"),
-        pytest.param(lambda c: _second_stage(c, after=()), "stages[1].after: []", id="two sources"),
-        pytest.param(lambda c: _second_stage(c, visits=0.5), "stages[1].visits: 0.5", id="a branch"),
+        pytest.param(lambda c: _second_stage(c, visits=0.5), "stages[1].visits: 0.5: every request", id="no branch"),
+        pytest.param(
+            lambda c: _second_stage(c, visits=2.0, when=When("y", 1)), "stages[1].visits: 2: a request", id="fan-out"
+        ),
     ],
 )
 def test_what_is_not_built_is_refused_by_name(tmp_path: Path, change: Callable[[Config], Config], named: str) -> None:
     with pytest.raises(ConfigError) as refused:
         check_servable(change(tiny.config(tmp_path)), "tiny.yaml")
     assert named in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(lambda c: replace(c, router=RouterSettings(batching="full")), id="full batches"),
+        pytest.param(lambda c: _second_stage(c, after=()), id="two sources"),
+        pytest.param(lambda c: _second_stage(c, visits=0.5, when=When("y", 1)), id="a branch"),
+    ],
+)
+def test_what_is_served(tmp_path: Path, change: Callable[[Config], Config]) -> None:
+    check_servable(change(tiny.config(tmp_path)), "tiny.yaml")
 
 
 def test_every_missing_model_file_is_named(tmp_path: Path) -> None:

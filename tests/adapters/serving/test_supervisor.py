@@ -163,6 +163,21 @@ def test_a_killed_replica_is_replaced(tmp_path: Path) -> None:
     story(tmp_path, tiny.plan(), tell)
 
 
+def test_a_replica_that_hangs_without_dying_is_replaced(tmp_path: Path) -> None:
+    async def tell(supervisor: Supervisor) -> None:
+        ((_, pid),) = servers(supervisor, "shift").items()
+        os.kill(pid, signal.SIGSTOP)
+        assert supervisor.router is not None
+        url = f"{supervisor.router.url}/v2/models/tiny/infer"
+        async with aiohttp.ClientSession() as session, session.post(url, json=tiny.body()) as response:
+            assert response.status in (502, 503, 504), "an error, not a hang: there is no other replica"
+        await until(lambda: pid not in servers(supervisor, "shift").values(), "it was killed")
+        await until(lambda: supervisor.ready and not supervisor._changing.locked(), "it was replaced")
+        assert await ask(supervisor) == 3
+
+    story(tmp_path, tiny.plan(), tell)
+
+
 def test_a_replica_killed_during_a_change_does_not_stop_it(tmp_path: Path) -> None:
     async def tell(supervisor: Supervisor) -> None:
         ((_, pid),) = servers(supervisor, "shift").items()

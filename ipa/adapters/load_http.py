@@ -1,7 +1,7 @@
 """HTTP/1.1 for the load generator: V2 JSON, one request at a time on each of a few kept connections.
 
 Written on asyncio's transports: aiohttp takes half again the CPU a request and, where generator and server share two
-cores, sends late what a plain transport sends in time (scripts/bench_load.py).
+cores, sends late what a plain transport sends in time (scripts/benchmarks/load.py).
 """
 
 from __future__ import annotations

@@ -21,9 +21,9 @@ from ipa.workload.summary import ANSWERED, LoadResult
 BATCH = 16
 WAITS_S = (0.001, 0.005, 0.02)
 LOADS = (0.3, 0.6, 0.9)
-LOAD_S = 2.2
+LOAD_S = 2.0
 CLOSED_S = 2.0
-ROUNDS = 2
+ROUNDS = 3
 ROUTER = "router"
 
 Latencies = Mapping[str, list[float]]

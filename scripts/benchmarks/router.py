@@ -18,7 +18,7 @@ BATCH = 16
 CLIENTS = 2 * BATCH  # one batch at the replica, the next one waits
 CLOSED_S = 1.2
 WARM_UP_S = 0.5
-LATENCY_PAIRS = 5
+LATENCY_PAIRS = 4
 THROUGHPUT_PAIRS = 3
 
 
@@ -30,7 +30,7 @@ def run() -> Iterator[Row]:
         yield _throughput("a model of one operation, bound by the server's work for a call", small, 1.5)
         many = save_small(folder / "many.onnx", 1000)
         yield _throughput("a model of 1,000 small operations, bound by its own work for a call", many, 1.5)
-        yield _throughput("an MLP with 128 MB of weights, bound by reading them", save_mlp(folder / "mlp.onnx", 128), 3)
+        yield _throughput("an MLP with 64 MB of weights, bound by reading them", save_mlp(folder / "mlp.onnx", 64), 3)
 
 
 def _latency(model: Path) -> Iterator[Row]:

@@ -26,8 +26,6 @@ CLOSED_S = 2.0
 ROUNDS = 3
 ROUTER = "router"
 
-Latencies = Mapping[str, list[float]]
-
 
 def run() -> Iterator[Row]:
     with _sides() as urls:
@@ -55,30 +53,33 @@ def _sides() -> Iterator[dict[str, str]]:
 
 
 def _at(load: float, capacity_rps: float, urls: Mapping[str, str]) -> Iterator[Row]:
-    p99_s: Latencies = {side: [] for side in urls}
-    rates: Latencies = {side: [] for side in urls}
-    for seed in range(ROUNDS):
-        intended_s = poisson(load * capacity_rps, LOAD_S, seed)
-        for side, url in urls.items():
-            result = open_loop(url, intended_s)
-            p99_s[side].append(quantile_s(result, 0.99))
-            rates[side].append(_throughput_rps(result))
-    typical_s = {side: median(each) for side, each in p99_s.items()}
-    best = min((side for side in urls if side != ROUTER), key=typical_s.__getitem__)
-    ratio = median(mine / theirs for mine, theirs in zip(p99_s[ROUTER], p99_s[best], strict=True))
+    """All sides once, then the router and MLServer's best in turns: the choice falls for MLServer, luck included."""
+    schedules = [poisson(load * capacity_rps, LOAD_S, seed) for seed in range(ROUNDS)]
+    first = {side: open_loop(url, schedules[0]) for side, url in urls.items()}
+    swept_s = {side: quantile_s(result, 0.99) for side, result in first.items() if side != ROUTER}
+    best = min(swept_s, key=swept_s.__getitem__)
+    pairs = [(first[ROUTER], first[best])]
+    pairs += [(open_loop(urls[ROUTER], times_s), open_loop(urls[best], times_s)) for times_s in schedules[1:]]
+    p99_s = [(quantile_s(mine, 0.99), quantile_s(theirs, 0.99)) for mine, theirs in pairs]
+    ratio = median(mine / theirs for mine, theirs in p99_s)
     yield judged(
         {
             "name": f"p99 of the router ÷ MLServer's adaptive batching at its best, {load:.0%} of capacity",
             "kind": "latency",
             "ratio": round(ratio, 3),
-            "seconds": round(typical_s[ROUTER], 4),
-            "alternative_seconds": {side: round(p99, 4) for side, p99 in typical_s.items() if side != ROUTER},
-            "rounds": ROUNDS,
+            "seconds": round(median(mine for mine, _ in p99_s), 4),
+            "alternative_seconds": round(median(theirs for _, theirs in p99_s), 4),
+            "pairs": ROUNDS,
+            "best": best,
+            "swept_seconds": {side: round(p99, 4) for side, p99 in swept_s.items()},
         },
         "≤ 1.1",
         met=ratio <= 1.1,
     )
-    yield _throughput(f"{load:.0%} of capacity", median(rates[ROUTER]), median(rates[best]))
+    rates = [[_throughput_rps(result) for result in pair] for pair in pairs]
+    yield _throughput(
+        f"{load:.0%} of capacity", median(mine for mine, _ in rates), median(theirs for _, theirs in rates)
+    )
 
 
 def _throughput(under: str, mine_rps: float, theirs_rps: float) -> Row:

@@ -69,10 +69,10 @@ def _memory(router: Running) -> Row:
 
 
 def _connections(router: Running) -> Row:
-    """Each client asks ten times: a connection that the router had closed in between would be dialled anew."""
+    """Each client asks five times: a connection that the router had closed in between would be dialled anew."""
     held: list[int] = []
     got = closed_loop(
-        router.url, CONNECTIONS, requests=10 * CONNECTIONS, before_closing=lambda: held.append(_established(router))
+        router.url, CONNECTIONS, requests=5 * CONNECTIONS, before_closing=lambda: held.append(_established(router))
     )
     return judged(
         {

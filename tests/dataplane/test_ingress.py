@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from ipa.dataplane import web as web_module
 from ipa.dataplane.arrivals import Arrivals
 from ipa.dataplane.ingress import Ingress
+from ipa.dataplane.service import Service
 from tests.dataplane.fakes import FakeWorld, plan, route
 
 INFER = "/v2/models/pipe/infer"
@@ -30,8 +31,8 @@ class Port(FakeWorld):
     def __init__(self, **changes: Any) -> None:
         super().__init__(**changes)
         self.arrivals = Arrivals(4000.0)
-        ingress = Ingress(self.router, self.arrivals, self.metrics, self.clock, lambda: WALL_S)
-        self.application = ingress.application()
+        service = Service(self.router, self.arrivals, self.metrics, self.clock, lambda: WALL_S)
+        self.application = Ingress(service).application()
 
     def arrived(self) -> int:
         return sum(self.arrivals.last(1000, 5001.0).counts)

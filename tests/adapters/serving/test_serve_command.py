@@ -203,5 +203,8 @@ def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, runtime: Path)
     missing = tmp_path / "models/shift/plus1.onnx"
     missing.unlink()
     assert refused(str(config)) == (2, _contains(str(missing)))
-    assert refused(str(config), "--grpc-port", "8081") == (2, _contains("--grpc-port"))
+    assert refused(str(config), "--port", "81", "--grpc-port", "81") == (
+        2,
+        _contains("--port and --grpc-port are both 81"),
+    )
     assert refused(str(config), "--rate", "1", "--plan", "x.json") == (2, _contains("--rate and --plan"))

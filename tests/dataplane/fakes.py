@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -119,6 +119,7 @@ class FakeWorld:
     ) -> None:
         self.clock = FakeClock()
         self.replicas: dict[str, FakeReplica] = {}
+        self._connected: set[str] = set()
         self.models: dict[str, ModelMetadata] = {}
         self.metrics = Metrics()
         self.crashes: list[BaseException] = []
@@ -150,6 +151,9 @@ class FakeWorld:
     async def _connect(self, wanted: ReplicaSpec) -> tuple[Client, ModelMetadata]:
         if wanted.id.startswith("absent"):
             raise Unavailable(f"{wanted.id} does not answer")
+        if wanted.id in self._connected:  # a second connection, which outlives the first
+            self.replicas[wanted.id] = replace(self.replicas[wanted.id], closed=False)
+        self._connected.add(wanted.id)
         return self.replica(wanted.id), self.models.get(wanted.id, doubling())
 
 

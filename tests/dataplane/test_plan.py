@@ -29,6 +29,23 @@ def test_a_stage_may_have_no_replica_for_a_while() -> None:
 
 
 @pytest.mark.parametrize(
+    ("fields", "batch_wait_s", "p99_s"),
+    [
+        ({}, None, None),
+        ({"batching": None, "p99_s": None}, None, None),
+        ({"batching": "greedy", "batch_wait_s": 3}, 0.0, None),
+        ({"batching": "full", "batch_wait_s": 3}, 3.0, None),
+        ({"p99_s": 0.25}, None, 0.25),
+    ],
+)
+def test_a_plan_may_change_the_batching_and_tell_what_a_batch_takes(
+    fields: dict[str, Any], batch_wait_s: float | None, p99_s: float | None
+) -> None:
+    route = parse_plan(document(stage(**fields)), ["one"]).stages[0]
+    assert (route.batch_wait_s, route.p99_s) == (batch_wait_s, p99_s)
+
+
+@pytest.mark.parametrize(
     ("sent", "says"),
     [
         (b"{", "not JSON"),
@@ -42,6 +59,12 @@ def test_a_stage_may_have_no_replica_for_a_while() -> None:
         (document(stage(batch=1.5)), r"stages\[0\].batch: must be int"),
         (document(stage(remaining_s=-1)), "remaining_s: -1.0 must be at least 0"),
         (document(stage(remaining_s="1")), "remaining_s: must be int | float"),
+        (document(stage(batching="half")), r"stages\[0\].batching: 'half' must be greedy or full"),
+        (document(stage(batching=["full"])), "must be greedy or full"),
+        (document(stage(batching="full")), r"stages\[0\].batch_wait_s: is missing"),
+        (document(stage(batching="full", batch_wait_s=-1)), "batch_wait_s: -1.0 must be at least 0"),
+        (document(stage(p99_s="1")), "p99_s: must be int | float"),
+        (document(stage(p99_s=-1)), "p99_s: -1.0 must be at least 0"),
         (document(stage(replicas=[{}])), r"stages\[0\].replicas\[0\].id: is missing"),
         (document(stage(replicas=[REPLICA | {"address": "host"}])), "'host' must be HOST:PORT"),
         (document(stage(replicas=[REPLICA, REPLICA])), "replica id 'a' is given twice"),

@@ -6,11 +6,14 @@ import asyncio
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ipa.dataplane import router as router_module
 from ipa.dataplane.graph import Node
 from ipa.dataplane.outcome import Refusal
 from ipa.dataplane.protocol import ModelMetadata
+from ipa.dataplane.router import Drain
 from ipa.dataplane.tensors import Array, Tensors, TensorSpec
 from ipa.domain import When
 from ipa.errors import ServingError, Unavailable
@@ -195,6 +198,72 @@ def test_swaps_under_load_lose_and_double_nothing() -> None:
         assert results == [[4.0 * value] for value in sent]
         worked = [v for name, r in world.replicas.items() if name[0] == "a" for call in r.calls for v in call]
         assert sorted(worked) == sent
+        await world.close()
+
+    asyncio.run(story())
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.just("send"), st.integers(1, 3)),
+            st.tuples(st.just("poison"), st.just(1)),
+            st.tuples(st.just("leave"), st.integers(0, 50)),
+            st.tuples(st.just("fault"), st.integers(0, 4)),
+            st.tuples(st.just("route"), st.integers(1, 30)),
+            st.tuples(st.just("wait"), st.integers(0, 30)),
+        ),
+        max_size=40,
+    ),
+    st.sampled_from([0.0, 0.001]),
+    st.integers(1, 2),
+)
+def test_whatever_happens_every_request_gets_its_own_answer_or_a_reason_once(
+    events: list[tuple[str, int]], batch_wait_s: float, in_flight: int
+) -> None:
+    """Two stages, five replicas each; replicas fail, plans change, clients leave, some requests are poison."""
+
+    async def story() -> None:
+        world = FakeWorld(["one", "two"], queue_limit=8, batch_wait_s=batch_wait_s, in_flight=in_flight)
+        ids = {stage: [f"{stage}{i}" for i in range(5)] for stage in ("one", "two")}
+        for name in (name for names in ids.values() for name in names):
+            world.replica(name).fails = lambda values: any(value >= 1e6 for value in values)
+            world.open(name)
+        sent: list[tuple[list[float], asyncio.Task[object]]] = []
+        changes: list[asyncio.Task[Drain]] = []
+        await world.router.apply(plan(*(route(stage, names[:2]) for stage, names in ids.items())))
+        for number, (event, value) in enumerate(events):
+            if event in ("send", "poison"):
+                values = [1e6 if event == "poison" else 10.0 * number + i for i in range(value)]
+                sent.append((values, world.send(*values)))
+            elif event == "leave" and sent:
+                sent[value % len(sent)][1].cancel()
+            elif event == "fault":
+                world.replica(f"{'one' if value % 2 else 'two'}{value}").faults.append(Unavailable("gone"))
+            elif event == "route":  # the bits of `value` are who serves
+                chosen = {s: [n for i, n in enumerate(names) if value >> i & 1] for s, names in ids.items()}
+                wanted = plan(*(route(s, names, 1 + value % 4) for s, names in chosen.items()))
+                changes.append(asyncio.create_task(world.router.apply(wanted)))
+                await asyncio.sleep(0)
+            else:
+                world.clock.now_s += value / 10
+                await settle()
+        while not all(task.done() for _, task in sent):
+            assert not world.crashes
+            world.clock.now_s += 0.002  # time goes on, or a batch that is not full would wait for ever
+            await asyncio.sleep(0.0005)
+        answers = await asyncio.gather(*(task for _, task in sent), return_exceptions=True)
+        await asyncio.gather(*changes)
+        for (values, _), answer in zip(sent, answers, strict=True):
+            if isinstance(answer, asyncio.CancelledError):
+                continue
+            if values[0] >= 1e6:
+                assert isinstance(answer, Refusal)
+            elif not isinstance(answer, Refusal):
+                assert first(answer) == [4 * value for value in values]
+        assert [stage.queue_length for stage in world.router.stages] == [0, 0]
+        assert not any(replica.in_flight for stage in world.router.stages for replica in stage.replicas)
         await world.close()
 
     asyncio.run(story())

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from math import ceil
 
 from ipa.diff import changes
@@ -14,7 +14,7 @@ from ipa.domain import Change, Config, ControlSettings, Decision, Forecast, Obse
 from ipa.errors import IpaError, Unavailable
 from ipa.evaluation import Evaluation, evaluate_live
 from ipa.forecast import forecast
-from ipa.options import Problem, price
+from ipa.options import PriceList, Problem, price_list
 from ipa.policy import Policy, Solution
 from ipa.policy.overload import Overload, serve_most
 from ipa.ports import Clock, Cluster, Monitor, Outcome
@@ -116,6 +116,10 @@ class Loop:
     apply: Callable[[Plan], Outcome]
     hold: Hold = Hold()
     seen: Callable[[Problem], Problem] = lambda problem: problem
+    prices: PriceList = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.prices = price_list(self.config.pipeline)
 
     def turns(self, until_s: float | None) -> Iterator[Turn]:
         """A turn every interval on a fixed schedule, the first at once; a turn that overruns skips what it missed."""
@@ -155,11 +159,10 @@ class Loop:
             return Turn(at_s, observation, None, None, Decision(None, "held: no arrivals observed yet"))
         if not observation.ready:
             return Turn(at_s, observation, predicted, None, Decision(None, "held: replicas are not ready yet"))
-        pipeline = self.config.pipeline
-        problem = price(pipeline, predicted.rate_rps)
+        problem = self.prices.at(predicted.rate_rps)
         wanted: Solution | Overload | None = self.policy(problem)
         if isinstance(wanted, Solution) and wanted.evaluation is None:
-            wanted = serve_most(pipeline, predicted.rate_rps, self.policy)
+            wanted = serve_most(self.config.pipeline, predicted.rate_rps, self.policy)
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)

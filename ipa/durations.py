@@ -18,12 +18,17 @@ def parse_duration_s(value: object) -> float:
     return float(match["number"]) * _SECONDS[match["unit"]]
 
 
-def positive_duration_s(where: str, text: str) -> float:
-    """The same for a command line. Raises UsageError naming `where` unless it is longer than 0."""
+def duration_s(where: str, text: str) -> float:
+    """The same for a command line, 0 or longer. Raises UsageError naming `where`."""
     try:
-        seconds = parse_duration_s(text)
+        return parse_duration_s(text)
     except ValueError as error:
         raise UsageError(f"{where}: {error}") from error
+
+
+def positive_duration_s(where: str, text: str) -> float:
+    """The same for a command line. Raises UsageError naming `where` unless it is longer than 0."""
+    seconds = duration_s(where, text)
     if seconds <= 0:
         raise UsageError(f"{where}: {text} must be longer than 0")
     return seconds

@@ -14,11 +14,12 @@ from math import isfinite
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.domain import Allocation, Fixed, Limits, Measurement, Objective, Pipeline, Stage
+from ipa.domain import Allocation, Fixed, Hardware, Limits, Measurement, Objective, Pipeline, Stage
 from ipa.errors import UsageError
 from ipa.pricing import prices
 
 TOLERANCE = 1e-9
+MOST_REPLICAS = 1e17  # times 64 cores is still a 64-bit integer
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
@@ -100,62 +101,88 @@ class Problem:
     """Per baseline and stage what the config fixes; only baselines look at it."""
 
 
+@dataclass(frozen=True, slots=True)
+class PriceList:
+    """All of the option table that no rate changes; `one_replica` has every option at one replica and no wait."""
+
+    pipeline: Pipeline
+    one_replica: tuple[StageOptions, ...]
+    capacity: Mapping[str, tuple[float, str]]
+
+    def at(self, rate_rps: float) -> Problem:
+        """The option table at a rate. Raises UsageError for a rate that is none."""
+        if not isfinite(rate_rps) or rate_rps < 0:
+            raise UsageError(f"rate {rate_rps}: a rate is a finite number of requests per second, at least 0")
+        p = self.pipeline
+        stages = tuple(
+            _at_rate(options, rate_rps * stage.visits, p.limits.utilisation)
+            for stage, options in zip(p.stages, self.one_replica, strict=True)
+        )
+        return Problem(p.name, rate_rps, stages, p.objective, p.limits, p.slo.latency_s, self.capacity, p.policies)
+
+
 def price(pipeline: Pipeline, rate_rps: float) -> Problem:
-    """The option table at a rate. Raises UsageError for a rate that is no rate or a model that fits no variant."""
-    if not isfinite(rate_rps) or rate_rps < 0:
-        raise UsageError(f"rate {rate_rps}: a rate is a finite number of requests per second, at least 0")
+    """The option table at one rate. Raises UsageError for a rate that is none or a latency model that does not fit."""
+    return price_list(pipeline).at(rate_rps)
+
+
+def price_list(pipeline: Pipeline) -> PriceList:
+    """What every rate needs, to be made once. Raises UsageError where a latency model does not fit."""
     capacity = {
         name: (h.capacity, "replicas" if h.price_per_hour > 0 else "cores")
         for name, h in pipeline.hardware.items()
         if h.capacity is not None
     }
     order = {stage.name: i for i, stage in enumerate(pipeline.stages)}
-    stages = tuple(_stage_options(pipeline, stage, order, rate_rps) for stage in pipeline.stages)
-    return Problem(
-        pipeline.name,
-        rate_rps,
-        stages,
-        pipeline.objective,
-        pipeline.limits,
-        pipeline.slo.latency_s,
-        capacity,
-        pipeline.policies,
+    return PriceList(pipeline, tuple(_one_replica(pipeline, stage, order) for stage in pipeline.stages), capacity)
+
+
+def _at_rate(one: StageOptions, stage_rps: float, utilisation: float) -> StageOptions:
+    needed = np.ceil(stage_rps / (utilisation * one.throughput_rps) - TOLERANCE)
+    if needed.max() > MOST_REPLICAS:
+        rule = f"it takes {needed.max():.3g} replicas of stage {one.stage}, {MOST_REPLICAS:g} at most can be counted"
+        raise UsageError(f"rate {stage_rps:g}: {rule}")
+    replicas = np.maximum(1, needed).astype(np.int64)
+    return replace(
+        one,
+        replicas=replicas,
+        queue_s=_queue_s(one.batch, stage_rps),
+        cost_cores=replicas * one.cost_cores,
+        cost_per_hour=replicas * one.cost_per_hour,
     )
 
 
-def _stage_options(pipeline: Pipeline, stage: Stage, order: Mapping[str, int], rate_rps: float) -> StageOptions:
-    stage_rps = rate_rps * stage.visits
+def _one_replica(pipeline: Pipeline, stage: Stage, order: Mapping[str, int]) -> StageOptions:
     rows = list(_priced(pipeline, stage))
     if not rows:
         raise UsageError(f"stage {stage.name}: no option: its profile has no measurement that can be used")
-    variants = tuple(v.name for v in stage.variants)
+    variants = {v.name: i for i, v in enumerate(stage.variants)}
     accuracies = np.array([v.accuracy for v in stage.variants], dtype=np.float64)
-    hardware = tuple(dict.fromkeys(row[1] for row in rows))
-    cores, batch = (np.array([row[i] for row in rows], dtype=np.int64) for i in (2, 3))
-    latency, throughput = (np.array([row[i] for row in rows], dtype=np.float64) for i in (4, 5))
-    needed = np.ceil(stage_rps / (pipeline.limits.utilisation * throughput) - TOLERANCE)
-    replicas = np.maximum(1, needed).astype(np.int64)
-    prices = [pipeline.hardware.get(row[1]) for row in rows]
-    per_replica_hour = np.array(
-        [p.price_per_hour + p.price_per_core_hour * row[2] if p else 0.0 for p, row in zip(prices, rows, strict=True)]
+    hardware = {name: i for i, name in enumerate(dict.fromkeys(row[1] for row in rows))}
+    names, kinds, cores, batches, latencies_s, throughputs_rps = zip(*rows, strict=True)
+    kind = np.array([hardware[name] for name in kinds], dtype=np.int64)
+    prices = [pipeline.hardware.get(name, Hardware(name)) for name in hardware]
+    per_core, per_replica = (
+        np.array([getattr(h, column) for h in prices])[kind] for column in ("price_per_core_hour", "price_per_hour")
     )
+    count = np.array(cores, dtype=np.int64)
     return StageOptions(
         stage=stage.name,
         after=tuple(order[name] for name in stage.after),
-        variants=variants,
+        variants=tuple(variants),
         accuracies=accuracies,
-        ranks=np.array([np.sum(accuracies < a) for a in accuracies], dtype=np.int64),
-        hardware=hardware,
-        variant_index=np.array([variants.index(row[0]) for row in rows], dtype=np.int64),
-        hardware_index=np.array([hardware.index(row[1]) for row in rows], dtype=np.int64),
-        cores=cores,
-        batch=batch,
-        replicas=replicas,
-        latency_s=latency,
-        queue_s=_queue_s(batch, stage_rps),
-        throughput_rps=throughput,
-        cost_cores=(replicas * cores).astype(np.float64),
-        cost_per_hour=replicas * per_replica_hour,
+        ranks=(accuracies < accuracies[:, None]).sum(axis=1),
+        hardware=tuple(hardware),
+        variant_index=np.array([variants[name] for name in names], dtype=np.int64),
+        hardware_index=kind,
+        cores=count,
+        batch=np.array(batches, dtype=np.int64),
+        replicas=np.ones(len(rows), dtype=np.int64),
+        latency_s=np.array(latencies_s, dtype=np.float64),
+        queue_s=np.zeros(len(rows)),
+        throughput_rps=np.array(throughputs_rps, dtype=np.float64),
+        cost_cores=count.astype(np.float64),
+        cost_per_hour=per_replica + per_core * count,
     )
 
 
@@ -175,8 +202,10 @@ def _priced(pipeline: Pipeline, stage: Stage) -> Iterable[_Row]:
     for m in pipeline.measurements:
         if m.stage == stage.name and m.hardware in stage.hardware:
             groups.setdefault((m.variant, m.hardware, m.cores), []).append(m)
+    by_variant: dict[str, list[tuple[str, int]]] = {}
+    for name, hardware, cores in groups:
+        by_variant.setdefault(name, []).append((hardware, cores))
     for variant in stage.variants:
-        for (name, hardware, cores), rows in groups.items():
-            if name == variant.name:
-                for p in prices(rows, pipeline.batches, pipeline.latency):
-                    yield name, hardware, cores, p.batch, p.latency_s, p.throughput_rps
+        for hardware, cores in by_variant.get(variant.name, ()):
+            for p in prices(groups[variant.name, hardware, cores], pipeline.batches, pipeline.latency):
+                yield variant.name, hardware, cores, p.batch, p.latency_s, p.throughput_rps

@@ -47,11 +47,7 @@ def best_plan(pipeline: Pipeline, rate_rps: float, fixed: Mapping[str, Fixed] | 
     """
     found: Best | None = None
     key: tuple[float, int, list[tuple[str, str, int]]] | None = None
-    held = fixed or {}
-    for rows in product(*(list(_rows(pipeline, s, rate_rps, held.get(s.name))) for s in pipeline.stages)):
-        value = _objective_if_feasible(pipeline, rows)
-        if value is None:
-            continue
+    for value, rows in feasible_plans(pipeline, rate_rps, fixed):
         own = (
             float(sum(r.allocation.total_cores for r in rows)),
             sum(r.allocation.batch for r in rows),
@@ -62,6 +58,17 @@ def best_plan(pipeline: Pipeline, rate_rps: float, fixed: Mapping[str, Fixed] | 
         if better or (tied and key is not None and own < key):
             found, key = Best(value, tuple(r.allocation for r in rows)), own
     return found
+
+
+def feasible_plans(
+    pipeline: Pipeline, rate_rps: float, fixed: Mapping[str, Fixed] | None = None
+) -> Iterator[tuple[float, tuple[Row, ...]]]:
+    """Every plan within the limits, a row a stage, and its objective."""
+    held = fixed or {}
+    for rows in product(*(list(_rows(pipeline, s, rate_rps, held.get(s.name))) for s in pipeline.stages)):
+        value = _objective_if_feasible(pipeline, rows)
+        if value is not None:
+            yield value, rows
 
 
 def _rows(pipeline: Pipeline, stage: Stage, rate_rps: float, fixed: Fixed | None) -> Iterator[Row]:

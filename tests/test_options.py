@@ -9,7 +9,7 @@ import pytest
 
 from ipa.domain import LatencySettings, Limits, Pipeline, Slo, Stage, Variant
 from ipa.errors import UsageError
-from ipa.options import price
+from ipa.options import price, price_list
 from tests.pipelines import measurement, two_stages
 
 
@@ -88,3 +88,17 @@ def test_equal_accuracies_share_the_lower_rank() -> None:
     rows = tuple(measurement("s", v.name, 1, 0.1) for v in variants)
     pipeline = Pipeline("p", (Stage("s", variants, ("cpu",)),), Slo(1.0, 2.0), measurements=rows)
     assert price(pipeline, 1.0).stages[0].ranks.tolist() == [0, 0, 2]
+
+
+def test_a_price_list_gives_the_table_of_any_rate() -> None:
+    pipeline = two_stages()
+    prices = price_list(pipeline)
+    for rate_rps in (0.0, 1.0, 33.3, 1e4):
+        for mine, theirs in zip(prices.at(rate_rps).stages, price(pipeline, rate_rps).stages, strict=True):
+            for field in ("replicas", "queue_s", "cost_cores", "cost_per_hour", "latency_s"):
+                assert np.array_equal(getattr(mine, field), getattr(theirs, field))
+
+
+def test_a_rate_beyond_counting_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"rate 1e\+25: it takes 2.5e\+23 replicas of stage detect, 1e\+17 at most"):
+        price(two_stages(), 1e25)

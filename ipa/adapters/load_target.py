@@ -1,51 +1,93 @@
-"""Where a load goes: a given URL or the local run of that name, and what the model there takes."""
+"""Where a load goes: a given URL or the local run of that name, how it is spoken to, and what the model there takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 
-from ipa.adapters.loadgen import fetch_core_seconds, fetch_metadata
+from ipa.adapters.load_grpc import GRPC, SCHEME
+from ipa.adapters.load_http import HTTP
+from ipa.adapters.loadgen import Load, lead_in, run_load
 from ipa.adapters.payload import Bodies, Payload, assumed_tensor, input_tensor
 from ipa.adapters.state import RunState, attach
+from ipa.adapters.wire import LoadProtocol, Tell, Wire
 from ipa.errors import IpaError, Unavailable, UsageError
+from ipa.workload.ledger import nothing_sent
+from ipa.workload.summary import LoadResult, spent
+
+PROTOCOLS: Mapping[str, LoadProtocol] = {"http": HTTP, "grpc": GRPC}
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
     """`run` is None unless the load goes to the attached local run: only its cores can be counted."""
 
+    pipeline: str
     url: str
+    protocol: LoadProtocol
     run: RunState | None
 
+    @property
+    def open_wire(self) -> Callable[[Bodies, Tell], Wire]:
+        return partial(self.protocol.open, self.url, self.pipeline)
 
-def find_target(pipeline: str, url: str | None) -> Target:
-    """The given URL, else that of the local run of `pipeline`. Raises UsageError if there is neither."""
+
+def find_target(pipeline: str, url: str | None, protocol: str | None) -> Target:
+    """The given URL, else that of the local run of `pipeline`; without a protocol the URL tells it.
+
+    Raises UsageError if there is neither, or if URL and protocol contradict each other.
+    """
+    name = protocol or ("grpc" if url is not None and url.startswith(SCHEME) else "http")
+    spoken = PROTOCOLS[name]
     run = attach(pipeline)
-    if url is None and run is None:
+    if url is not None:
+        url = spoken.check_url(url)
+        return Target(pipeline, url, spoken, run if run is not None and url == run.url.rstrip("/") else None)
+    if run is None:
         raise UsageError(f"nothing runs under the name {pipeline!r}: start `ipa serve`, or give --url")
-    if run is None or (url is not None and url.rstrip("/") != run.url.rstrip("/")):
-        return Target(str(url), None)
-    return Target(run.url, run)
+    if name != "http":
+        raise UsageError(f"--protocol {name} needs --url, as in --url grpc://127.0.0.1:8081")
+    return Target(pipeline, run.url.rstrip("/"), spoken, run)
 
 
-def encode_bodies(target: Target, pipeline: str, payload: Payload) -> tuple[Bodies, str | None]:
+def encode_bodies(target: Target, payloads: Sequence[Payload]) -> tuple[Bodies, str | None]:
     """The requests to send, and a warning if nothing answered there: the load then goes to where something may come up.
 
-    Raises UsageError if the server has no such model, ConfigError if the payload does not fit it.
+    Raises UsageError if the server has no such model, ConfigError if a payload does not fit it.
     """
+    warning = None
     try:
-        tensor = input_tensor(fetch_metadata(target.url, pipeline), payload)
+        metadata = target.protocol.fetch_metadata(target.url, target.pipeline)
+        tensor, *_ = [input_tensor(metadata, payload) for payload in payloads]
     except Unavailable as error:
-        tensor = assumed_tensor(payload)
-        return Bodies(payload, tensor), f"{error}; the input is taken to be {tensor.name!r} and the load goes on"
-    return Bodies(payload, tensor), None
+        tensor = assumed_tensor(payloads[0])
+        warning = f"{error}; the input is taken to be {tensor.name!r} and the load goes on"
+    return Bodies(payloads, partial(target.protocol.encode, target.pipeline, tensor)), warning
+
+
+def send(
+    target: Target, load: Load, warm_up_s: float, progress: Callable[[int], None]
+) -> tuple[LoadResult, float | None]:
+    """The load, and the core seconds of the local run while it lasted; what warms up counts for neither."""
+    if run_load(lead_in(load, warm_up_s), target.open_wire, lambda _sent: None).interrupted:
+        return replace(nothing_sent(load.intended_s), interrupted=True), None
+    before = core_seconds(target)
+    result = run_load(load, target.open_wire, progress)
+    return result, spent(before, core_seconds(target))
 
 
 def core_seconds(target: Target) -> float | None:
     """Core seconds of the local run so far; None if the load goes elsewhere or the run does not answer."""
     if target.run is None:
         return None
+    from ipa.adapters.local_cluster import LocalCluster
+
+    cluster = LocalCluster(target.run)
     try:
-        return fetch_core_seconds(target.run.control_url, target.run.token)
+        found = cluster.status().get("core_seconds")
     except IpaError:  # the run may have ended, or been started anew with another token
         return None  # core_hours is then unknown, which the report shows; the latencies still stand
+    finally:
+        cluster.close()
+    return float(found) if isinstance(found, int | float) else None

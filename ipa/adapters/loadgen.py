@@ -10,194 +10,172 @@ import asyncio
 import selectors
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
+from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ipa.adapters.payload import Bodies
-from ipa.errors import Unavailable, UsageError
+from ipa.adapters.wire import Abort, Tell, Wire
+from ipa.errors import UsageError
+from ipa.workload.ledger import Ledger, Reply
 from ipa.workload.processes import FloatArray
-from ipa.workload.summary import ANSWERED, DROPPED, FAILED, RIGHT, UNKNOWN, UNSENT, WRONG, LoadResult
+from ipa.workload.summary import FAILED, LoadResult
+from ipa.workload.trace import Trace, arrival_times
 
-if TYPE_CHECKING:
-    import aiohttp
-
-CONNECTIONS = 256  # without a bound, aiohttp collapses once the server is slower than the load
-METADATA_TIMEOUT_S = 5.0
+CONNECTIONS = 256
+MOST_REQUESTS = 20_000_000  # 40 bytes each: 0.8 GB, five and a half hours at 1,000 requests/s
 PROGRESS_EVERY_S = 0.5
+SWEEP_EVERY_S = 0.05
+TIMED_OUT = Reply(FAILED, "timeout")
+SELECTABLE = 900  # select() takes no descriptor beyond 1023, and this process has others open
+
+OpenWire = Callable[[Bodies, Tell], Wire]
+"""Called inside the event loop of the load."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Load:
-    """What to send: request k goes out `intended_s[k]` seconds after the start with sample `samples[k]`."""
+    """What to send: request k goes out `intended_s[k]` seconds after the start with sample `samples[k]`.
 
-    url: str
-    pipeline: str
+    `timeout_s`: longest wait for an answer, from the intended time. `connections`: most requests in flight; those
+    beyond wait for a free one, and their latency counts all the same.
+    """
+
     intended_s: FloatArray
-    samples: NDArray[np.int64]
+    samples: NDArray[np.int32]
     bodies: Bodies
-    labels: NDArray[Any]
     timeout_s: float
-    warm_up: int = 5
+    connections: int = CONNECTIONS
 
 
-def sample_order(samples: int, requests: int, seed: int) -> NDArray[np.int64]:
+def schedule(trace: Trace, seed: int) -> FloatArray:
+    """The intended times of a trace. Raises UsageError for more than MOST_REQUESTS."""
+    if trace.expected_requests > MOST_REQUESTS:
+        raise UsageError(
+            f"the trace has about {trace.expected_requests:.3g} requests; one load sends at most {MOST_REQUESTS:,}"
+        )
+    return arrival_times(trace, seed)
+
+
+def lead_in(load: Load, seconds: float) -> Load:
+    """The first `seconds` of a load, or all of it if it is shorter."""
+    requests = int(np.searchsorted(load.intended_s, seconds))
+    return replace(load, intended_s=load.intended_s[:requests], samples=load.samples[:requests])
+
+
+def sample_order(samples: int, requests: int, seed: int) -> NDArray[np.int32]:
     """Which of `samples` each request sends: all in turn, shuffled, as files are often sorted by label."""
-    order = np.random.default_rng(seed).permutation(samples)
+    order = np.random.default_rng(seed).permutation(samples).astype(np.int32)
     return np.resize(order, requests) if requests else order[:0]
 
 
-def fetch_metadata(url: str, pipeline: str) -> dict[str, Any]:
-    """GET /v2/models/NAME. Raises Unavailable if nothing (yet) answers there, UsageError if it has no such model."""
-    return _get_json(_model_url(url, pipeline), None)
-
-
-def fetch_core_seconds(control_url: str, token: str) -> float:
-    """Allocated cores of the local run, integrated since its start. Raises Unavailable or UsageError."""
-    url = f"{control_url.rstrip('/')}/status"
-    seconds = _get_json(url, token).get("core_seconds")
-    if not isinstance(seconds, int | float):
-        raise Unavailable(f"{url}: core_seconds must be a number, is {seconds!r}")
-    return float(seconds)
-
-
-def run_load(load: Load, progress: Callable[[int], None]) -> LoadResult:
+def run_load(load: Load, open_wire: OpenWire, progress: Callable[[int], None]) -> LoadResult:
     """Send it all and wait for the answers; ^C ends it early, and what was in flight then has failed.
 
     `progress` is told now and then how many requests were sent.
     """
     # epoll and uvloop wake up in whole milliseconds, select in microseconds; our few sockets do not need epoll
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
-        return runner.run(_run(load, progress))
+    selector = selectors.SelectSelector if load.connections <= SELECTABLE else selectors.DefaultSelector
+    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector())) as runner:
+        return runner.run(_run(load, open_wire, progress))
 
 
-async def _run(load: Load, progress: Callable[[int], None]) -> LoadResult:
-    result = _nothing_sent(load)
+async def _run(load: Load, open_wire: OpenWire, progress: Callable[[int], None]) -> LoadResult:
+    ledger = Ledger(load.intended_s)
+    flow = _Flow(load, ledger, open_wire)
     interrupted = False
     try:
-        async with _session(load.timeout_s) as session:
-            sender = _Sender(session, load, result)
-            await asyncio.gather(*(sender.post(sample) for sample in load.samples[: load.warm_up]))
-            await _send_all(sender, load.intended_s, progress)
+        async with asyncio.TaskGroup() as tasks:
+            sweeper = tasks.create_task(_sweep(flow))
+            await _release_all(flow, load.intended_s, progress)
+            await flow.drained()
+            sweeper.cancel()
     except asyncio.CancelledError:  # ^C: the runner cancels this, the summary is still wanted
         interrupted = True
-    return LoadResult(result.intended_s, result.send_lag_s, result.latency_s, result.outcome, result.match, interrupted)
+    finally:
+        await flow.close()
+    return replace(ledger.result(), interrupted=interrupted)
 
 
-async def _send_all(sender: _Sender, intended_s: FloatArray, progress: Callable[[int], None]) -> None:
-    reported_s = start_s = time.perf_counter()
-    async with asyncio.TaskGroup() as requests:
-        for request, at_s in enumerate((start_s + intended_s).tolist()):
-            now_s = time.perf_counter()
-            if now_s - reported_s > PROGRESS_EVERY_S:
-                progress(request)
-                reported_s = now_s
-            # even when late: a sleep of 0 lets the requests before this one start
-            await asyncio.sleep(max(0.0, at_s - time.perf_counter()))
-            requests.create_task(sender.send(request, at_s))
-    progress(len(intended_s))
+async def _release_all(flow: _Flow, intended_s: FloatArray, progress: Callable[[int], None]) -> None:
+    """One round for all that is due, however late: answers are read in between, so neither side starves."""
+    due, reported_s = 0, 0.0
+    while due < len(intended_s):
+        await asyncio.sleep(max(0.0, intended_s.item(due) - flow.now_s()))
+        now_s = flow.now_s()
+        due = int(np.searchsorted(intended_s, now_s, side="right"))
+        flow.release(due, now_s)
+        if now_s - reported_s > PROGRESS_EVERY_S:
+            progress(due)
+            reported_s = now_s
+    progress(due)
 
 
-class _Sender:
-    """Sends single requests and notes what became of them in the arrays of `result`."""
+async def _sweep(flow: _Flow) -> None:
+    while True:
+        await asyncio.sleep(SWEEP_EVERY_S)
+        flow.expire()
 
-    def __init__(self, session: aiohttp.ClientSession, load: Load, result: LoadResult) -> None:
-        self._session = session
-        self._url = f"{_model_url(load.url, load.pipeline)}/infer"
+
+class _Flow:
+    """Requests from due to told. At most `connections` are in flight; those that wait for a free connection are a range
+    of numbers, from `_next` to `_due`, so a stalled server costs no memory."""
+
+    def __init__(self, load: Load, ledger: Ledger, open_wire: OpenWire) -> None:
         self._load = load
-        self._labels = load.labels.tolist()
-        self._result = result
+        self._ledger = ledger
+        self._wire = open_wire(load.bodies, self.tell)
+        self._in_flight: dict[int, Abort] = {}  # in the order of their intended times
+        self._next = self._due = 0
+        self._told = asyncio.Event()
+        self._start_s = time.perf_counter()
 
-    async def send(self, request: int, intended_at_s: float) -> None:
-        result = self._result
-        result.send_lag_s[request] = time.perf_counter() - intended_at_s
-        result.outcome[request] = FAILED  # until known better, so that sent = answered + dropped + failed always
-        sample = self._load.samples[request]
-        status, answer = await self.post(sample)
-        if status == 200:
-            result.latency_s[request] = time.perf_counter() - intended_at_s
-            result.outcome[request] = ANSWERED
-            result.match[request] = _match(answer, self._labels[sample])
-        elif status in (503, 504):
-            result.outcome[request] = DROPPED
+    def now_s(self) -> float:
+        """Seconds from the start of the trace."""
+        return time.perf_counter() - self._start_s
 
-    async def post(self, sample: int) -> tuple[int, bytes]:
-        """(status, full answer); status 0 if there was none."""
-        import aiohttp
+    def release(self, due: int, now_s: float) -> None:
+        """The requests before number `due` leave now, or as soon as a connection is free."""
+        self._ledger.due(self._due, due, now_s)
+        released, self._due = self._due, due
+        self._fill()
+        self._ledger.waited(due - max(released, self._next))
 
-        try:
-            async with self._session.post(
-                self._url, data=self._load.bodies.body(sample), allow_redirects=False
-            ) as response:
-                return response.status, await response.read()
-        except (aiohttp.ClientError, TimeoutError, OSError):
-            return 0, b""
+    def tell(self, request: int, reply: Reply) -> None:
+        if self._in_flight.pop(request, None) is None:
+            return  # it came too late, and has failed already
+        label = self._load.bodies.label(self._load.samples.item(request))
+        self._ledger.note(request, reply, reply.at_s - self._start_s, label)
+        self._fill()
+        self._told.set()
 
+    def expire(self) -> None:
+        """Requests intended longer ago than the timeout have failed, whether sent or still waiting for a connection."""
+        end = int(np.searchsorted(self._load.intended_s, self.now_s() - self._load.timeout_s, side="right"))
+        for request in list(takewhile(lambda request: request < end, self._in_flight)):
+            self._in_flight.pop(request)()
+            self._ledger.note(request, TIMED_OUT, 0.0, None)
+        for request in range(self._next, min(end, self._due)):
+            self._ledger.note(request, TIMED_OUT, 0.0, None)
+        self._next = max(self._next, min(end, self._due))
+        self._fill()
+        self._told.set()
 
-def _match(answer: bytes, label: Any) -> int:
-    """Whether the first value of the first output is the label; UNKNOWN if there is no such value."""
-    import orjson
+    async def drained(self) -> None:
+        """Return once there is a reply, or a timeout, for every request that was released."""
+        while self._in_flight or self._next < self._due:
+            self._told.clear()
+            await self._told.wait()
 
-    try:
-        value = orjson.loads(answer)["outputs"][0]["data"]
-        while isinstance(value, list):
-            value = value[0]
-    except (orjson.JSONDecodeError, KeyError, IndexError, TypeError):
-        return UNKNOWN
-    return RIGHT if value == label else WRONG
+    async def close(self) -> None:
+        for abort in self._in_flight.values():
+            abort()
+        await self._wire.close()
 
-
-def _nothing_sent(load: Load) -> LoadResult:
-    requests = len(load.intended_s)
-    return LoadResult(
-        intended_s=load.intended_s,
-        send_lag_s=np.full(requests, np.nan),
-        latency_s=np.full(requests, np.nan),
-        outcome=np.full(requests, UNSENT, dtype=np.int8),
-        match=np.full(requests, UNKNOWN, dtype=np.int8),
-    )
-
-
-def _session(timeout_s: float) -> aiohttp.ClientSession:
-    import aiohttp
-
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=0),
-        timeout=aiohttp.ClientTimeout(total=timeout_s),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"Content-Type": "application/json"},
-        skip_auto_headers=("Accept-Encoding",),
-    )
-
-
-def _model_url(url: str, pipeline: str) -> str:
-    return f"{url.rstrip('/')}/v2/models/{quote(pipeline, safe='')}"
-
-
-def _get_json(url: str, token: str | None) -> dict[str, Any]:
-    return asyncio.run(_get(url, token))
-
-
-async def _get(url: str, token: str | None) -> dict[str, Any]:
-    import aiohttp
-
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    try:
-        async with _session(METADATA_TIMEOUT_S) as session, session.get(url, headers=headers) as response:
-            if response.status == 200:
-                document = await response.json(content_type=None)
-                if isinstance(document, dict):
-                    return document
-                raise UsageError(f"{url}: answered {document!r:.80}, a JSON object was expected")
-            if response.status < 500:
-                raise UsageError(f"{url}: answered {response.status} {response.reason}: is this the right URL?")
-            raise Unavailable(f"{url}: answered {response.status} {response.reason}")
-    except aiohttp.InvalidURL as error:
-        raise UsageError(f"{url}: is no URL, as in http://127.0.0.1:8080") from error
-    except ValueError as error:
-        raise UsageError(f"{url}: did not answer in JSON ({error})") from error
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        raise Unavailable(f"{url}: {error or 'no answer in time'}") from error
+    def _fill(self) -> None:
+        while self._next < self._due and len(self._in_flight) < self._load.connections:
+            request = self._next
+            self._next += 1
+            self._in_flight[request] = self._wire.send(request, self._load.samples.item(request))

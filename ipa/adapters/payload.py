@@ -1,10 +1,12 @@
-"""The requests of a load: samples from an .npz file, encoded once as V2 JSON."""
+"""The requests of a load: samples from .npz files, encoded once."""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,11 @@ class InputTensor:
     shape: tuple[int, ...]
 
 
+def read_payloads(paths: Sequence[Path], configured: Path | None) -> tuple[Payload, ...]:
+    """The samples of `paths`, or of the configured file if there are none. Raises ConfigError at the first bad one."""
+    return tuple(map(read_payload, paths)) if paths else (read_payload(configured),)
+
+
 def read_payload(path: Path | None) -> Payload:
     """The samples of `load: {payload: FILE.npz}`. Raises ConfigError with every broken rule."""
     if path is None:
@@ -53,11 +60,8 @@ def read_payload(path: Path | None) -> Payload:
 
 def input_tensor(metadata: Mapping[str, Any], payload: Payload) -> InputTensor:
     """The input of V2 model metadata that `payload` is sent as. Raises ConfigError unless it fits."""
-    source, inputs = str(payload.source), metadata.get("inputs")
-    if not isinstance(inputs, list) or len(inputs) != 1:
-        names = [tensor.get("name") for tensor in inputs or []]
-        raise ConfigError(source, [Violation("inputs", f"the model must take one input, it takes {names}")])
-    tensor = InputTensor(inputs[0]["name"], inputs[0]["datatype"], tuple(inputs[0]["shape"][1:]))
+    source = str(payload.source)
+    tensor = _single_input(metadata.get("inputs"), source)
     broken = []
     if tensor.datatype != "FP32":
         broken.append(Violation("inputs", f"is FP32, the model takes {tensor.datatype}"))
@@ -70,43 +74,60 @@ def input_tensor(metadata: Mapping[str, Any], payload: Payload) -> InputTensor:
     return tensor
 
 
+def _single_input(inputs: object, source: str) -> InputTensor:
+    listed = inputs if isinstance(inputs, list) else []
+    if len(listed) != 1:
+        names = [tensor.get("name") if isinstance(tensor, dict) else tensor for tensor in listed]
+        raise ConfigError(source, [Violation("inputs", f"the model must take one input, it takes {names}")])
+    match listed[0]:
+        case {"name": str(name), "datatype": str(datatype), "shape": [_, *shape]} if all(
+            isinstance(size, int) for size in shape
+        ):
+            return InputTensor(name, datatype, tuple(shape))
+    rule = f"the model's metadata gives {listed[0]!r:.80} where name, datatype and shape belong"
+    raise ConfigError(source, [Violation("inputs", rule)])
+
+
 def assumed_tensor(payload: Payload) -> InputTensor:
     """What to send to a model that does not say what it takes."""
     return InputTensor("input", "FP32", payload.inputs.shape[1:])
 
 
 class Bodies:
-    """body(i) is the V2 JSON request of sample i. The first ones are encoded up front, at most KEEP_BODIES or
-    KEEP_BYTES of them; the rest when asked for: samples are sent in turn, so a cache of the latest would never hit.
+    """body(i) is the encoded request of sample i, counted through all payloads in order; label(i) stays here. The first
+    ones are encoded up front, at most KEEP_BODIES or KEEP_BYTES of them; the rest when asked for: samples are sent in
+    turn, so a cache of the latest would never hit.
     """
 
-    def __init__(self, payload: Payload, tensor: InputTensor) -> None:
-        self._payload = payload
-        self._tensor = tensor
+    def __init__(self, payloads: Sequence[Payload], encode: Callable[[NDArray[np.float32]], bytes]) -> None:
+        self._payloads = payloads
+        self._encode = encode
+        self._ends = list(accumulate(len(payload.inputs) for payload in payloads))
+        self._labels = [label for payload in payloads for label in payload.labels.tolist()]
         self._kept = self._encode_first()
 
+    def __len__(self) -> int:
+        return self._ends[-1]
+
     def body(self, sample: int) -> bytes:
-        return self._kept[sample] if sample < len(self._kept) else self._encode(sample)
+        return self._kept[sample] if sample < len(self._kept) else self._encode(self._row(sample))
+
+    def label(self, sample: int) -> object:
+        return self._labels[sample]
+
+    def _row(self, sample: int) -> NDArray[np.float32]:
+        which = bisect_right(self._ends, sample)
+        inputs = self._payloads[which].inputs
+        row: NDArray[np.float32] = inputs[sample - (self._ends[which] - len(inputs))]
+        return row
 
     def _encode_first(self) -> list[bytes]:
         kept: list[bytes] = []
         size = 0
-        while len(kept) < min(KEEP_BODIES, len(self._payload.inputs)) and size < KEEP_BYTES:
-            kept.append(self._encode(len(kept)))
+        while len(kept) < min(KEEP_BODIES, len(self)) and size < KEEP_BYTES:
+            kept.append(self._encode(self._row(len(kept))))
             size += len(kept[-1])
         return kept
-
-    def _encode(self, sample: int) -> bytes:
-        import orjson
-
-        row = self._payload.inputs[sample]
-        tensor = {
-            "name": self._tensor.name,
-            "datatype": self._tensor.datatype,
-            "shape": [1, *row.shape],
-            "data": row.reshape(-1),
-        }
-        return orjson.dumps({"inputs": [tensor]}, option=orjson.OPT_SERIALIZE_NUMPY)
 
 
 def _arrays(path: Path) -> dict[str, NDArray[Any]]:

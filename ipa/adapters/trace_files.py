@@ -1,14 +1,15 @@
-"""Traces from the disk: text, .csv, or a .tbz2 of one text."""
+"""Traces from the disk (text, .csv, or a .tbz2 of one text) and onto it."""
 
 from __future__ import annotations
 
 import bz2
 import io
+import os
 import tarfile
 from pathlib import Path
 
 from ipa.errors import UsageError
-from ipa.workload.counts import Counts, from_csv, from_text
+from ipa.workload.counts import Counts, from_csv, from_text, select
 from ipa.workload.expression import FileTerm, parse
 from ipa.workload.trace import Trace, assemble
 
@@ -44,3 +45,46 @@ def _unpacked(path: Path) -> bytes:
         stream = archive.extractfile(files[0])
         assert stream is not None  # a regular file has a stream
         return stream.read()
+
+
+def cut_counts(expression: str) -> Counts:
+    """The counts of one slice, FILE[@START:END][/DAMPING]. Raises UsageError for any other expression."""
+    (term, *more) = parse(expression)
+    if more or not isinstance(term, FileTerm) or term.speed != 1:
+        raise UsageError(f"{expression!r}: one FILE[@START:END][/DAMPING] can be cut; `ipa trace make` takes the rest")
+    return select(read_counts(term.path, term.where), term)
+
+
+def check_out(path: Path) -> None:
+    """Raises UsageError, before any work, for a file that cannot be written as counts."""
+    if path.name.lower().endswith((".tbz2", ".tar.bz2")):
+        raise UsageError(f"{path}: traces are written as text or .csv")
+    if path.is_dir() or not path.parent.is_dir():
+        raise UsageError(f"{path}: {'is a folder' if path.is_dir() else f'the folder {path.parent} does not exist'}")
+
+
+def refuse_existing(path: Path) -> None:
+    """Raises UsageError if there is something at `path`."""
+    if os.path.lexists(path):
+        raise UsageError(f"{path}: exists; --force overwrites it")
+
+
+def write_counts(path: Path, counts: Counts) -> None:
+    """Requests in each second: a .csv with `second,count`, else text with one count a line. Raises UsageError."""
+    values = counts.tolist()
+    if path.suffix.lower() == ".csv":
+        lines = ["second,count", *(f"{second},{count}" for second, count in enumerate(values))]
+    else:
+        lines = [str(count) for count in values]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace `path` in one step: a reader, or a run cut short, sees the old file or the new one, never a part."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    except OSError as error:
+        part.unlink(missing_ok=True)
+        raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

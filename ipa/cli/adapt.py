@@ -46,13 +46,15 @@ def adapt(
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_named
     from ipa.policy.fixed import seen_by
+    from ipa.policy.solution import TIME_LIMIT_S
     from ipa.report.adapt import document, dry, view
 
     settings = load_config(config)
-    choose = policy_named(policy, settings.pipeline)
     if interval is not None:
         control = replace(settings.control, interval_s=positive_duration_s("--interval", interval))
         settings = replace(settings, control=control)
+    # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
+    choose = policy_named(policy, settings.pipeline, min(TIME_LIMIT_S, settings.control.interval_s / 2))
     duration_s = positive_duration_s("--duration", duration) if duration else None
     name = settings.pipeline.name
     signal.signal(signal.SIGTERM, _terminate)

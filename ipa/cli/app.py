@@ -14,6 +14,7 @@ from ipa.cli.load import load
 from ipa.cli.profile import profile
 from ipa.cli.serve import serve
 from ipa.cli.solve import solve
+from ipa.cli.trace import trace
 from ipa.errors import IpaError
 
 app = typer.Typer(
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (profile, fit, solve, serve, load, adapt):
     app.command()(command)
+app.add_typer(trace, name="trace")
 
 
 def _version(asked: bool) -> None:

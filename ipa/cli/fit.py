@@ -10,7 +10,9 @@ import typer
 
 def fit(
     config: Annotated[Path, typer.Argument(help="Pipeline config (YAML).", show_default=False)],
-    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Draw curves and points as .png or .svg.")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw curves and points: .png, .svg or .pdf.")
+    ] = None,
     output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
 ) -> None:
     """Fit latency models to the profile.
@@ -22,9 +24,10 @@ def fit(
     from ipa.latency.comparison import compare
     from ipa.report import fit as report
     from ipa.report.output import emit
+    from ipa.report.pictures import check_plot_file
 
     if plot is not None:
-        report.check_plot_file(plot)
+        check_plot_file(plot)
     settings = load_config(config)
     pipeline = settings.pipeline
     fits = compare(all_measurements(settings), pipeline.latency.percentile)

@@ -3,41 +3,175 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ipa.errors import IpaError, UsageError
 
 if TYPE_CHECKING:
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
-    from ipa.domain import Config, Plan
+    from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
     from ipa.policy import Solution
+    from ipa.policy.shared import Split
+    from ipa.ports import Cluster
 
 
 class NoFeasiblePlanError(IpaError):
     exit_code = 3
 
 
-def rate_for(name: str, rates: Sequence[str]) -> float | None:
-    """The rate given for a pipeline by `--rate R` or `--rate NAME=R`; None if there is none. Raises UsageError."""
-    found: float | None = None
-    for text in rates:
-        target, separator, number = text.rpartition("=")
-        try:
-            rate_rps = float(number)
-        except ValueError as error:
-            raise UsageError(f"--rate {text!r}: {number!r} is not a number of requests per second") from error
-        if separator and target != name:
-            raise UsageError(f"--rate {text!r}: no pipeline is called {target!r}: this one is {name!r}")
-        if not 0 <= rate_rps < float("inf"):
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A pipeline, the rate to plan for, and what runs of it, to compare with and to apply to; None if it is not asked.
+
+    `weight` is what a unit of its objective counts where several pipelines share a budget.
+    """
+
+    config: Config
+    rate_rps: float
+    cluster: Cluster | None
+    weight: float = 1.0
+
+    @property
+    def name(self) -> str:
+        return self.config.pipeline.name
+
+
+def load_all(paths: Sequence[Path]) -> list[Config]:
+    """The configs, each of another pipeline. Raises ConfigError or UsageError."""
+    from ipa.cli.loading import load_config
+
+    found: dict[str, Path] = {}
+    configs = []
+    for path in paths:
+        config = load_config(path)
+        name = config.pipeline.name
+        if name in found:
+            raise UsageError(f"{found[name]} and {path} are both called {name!r}: the names of pipelines must differ")
+        found[name] = path
+        configs.append(config)
+    return configs
+
+
+def ask(configs: Sequence[Config], rates: Sequence[str], weights: Sequence[str], *, dry_run: bool) -> list[Asked]:
+    """Each pipeline with its rate, given or forecast. Raises UsageError.
+
+    A dry run with a rate needs nothing that runs: the live plan is then empty.
+    """
+    names = [config.pipeline.name for config in configs]
+    rate_of, weight_of = rates_given(rates, names), weights_given(weights, names)
+    asked = []
+    for config, name in zip(configs, names, strict=True):
+        run = None if dry_run and name in rate_of else running_pipeline(config)
+        rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, run[1])
+        asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0)))
+    return asked
+
+
+def rates_given(texts: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    """The rate by pipeline: `NAME=R` before `R`, which holds for every name. Raises UsageError."""
+    by_name: dict[str, float] = {}
+    for text in texts:
+        name, rate_rps = _named("--rate", text, names, "a number of requests per second")
+        if not 0 <= rate_rps < inf:
             raise UsageError(f"--rate {text!r}: a rate is a finite number of requests per second, at least 0")
-        found = rate_rps
-    return found
+        by_name[name] = rate_rps
+    return dict.fromkeys(names, by_name[""]) | by_name if "" in by_name else by_name
+
+
+def weights_given(texts: Sequence[str], names: Sequence[str]) -> dict[str, float]:
+    """The weights by pipeline, of `NAME=W`. Raises UsageError."""
+    by_name: dict[str, float] = {}
+    for text in texts:
+        name, weight = _named("--weight", text, names, "a weight")
+        if not name:
+            raise UsageError(f"--weight {text!r}: it is for one pipeline, write NAME=W")
+        if not 0 < weight < inf:
+            raise UsageError(f"--weight {text!r}: a weight is a finite number above 0")
+        by_name[name] = weight
+    return by_name
+
+
+def _named(option: str, text: str, names: Sequence[str], what: str) -> tuple[str, float]:
+    """`NAME=X` or `X` → a known name or "", and the number. Raises UsageError."""
+    name, separator, number = text.rpartition("=")
+    try:
+        value = float(number)
+    except ValueError as error:
+        raise UsageError(f"{option} {text!r}: {number!r} is not {what}") from error
+    if separator and name not in names:
+        raise UsageError(f"{option} {text!r}: no pipeline is called {name!r}, only {', '.join(map(repr, names))}")
+    return name, value
+
+
+def cores_given(cores: float | None) -> float | None:
+    """Raises UsageError unless the budget is finite and at least 0."""
+    if cores is not None and not 0 <= cores < inf:
+        raise UsageError(f"--cores {cores:g}: a budget is a finite number of cores, at least 0")
+    return cores
+
+
+def within(config: Config, cores: float | None) -> Config:
+    """The config whose plans take no more than `cores`, if given, nor than its own limit."""
+    if cores is None:
+        return config
+    limits = config.pipeline.limits
+    least = cores if limits.cores is None else min(cores, limits.cores)
+    return replace(config, pipeline=replace(config.pipeline, limits=replace(limits, cores=least)))
+
+
+def split_for(asked: Sequence[Asked], cores: float | None, policy: str) -> Split:
+    """The best split of a budget, or each pipeline by the policy without one; timed as a whole. Raises UsageError."""
+    from time import perf_counter
+
+    from ipa.options import price
+    from ipa.policy import DEFAULT
+    from ipa.policy.shared import Demand, apart, share
+
+    if cores is not None and policy != DEFAULT:
+        raise UsageError(f"--policy {policy}: several pipelines share --cores by the policy {DEFAULT} only")
+    started_s = perf_counter()
+    demands = [Demand(price(a.config.pipeline, a.rate_rps), a.weight) for a in asked]
+    split = apart(demands, policy) if cores is None else share(demands, cores)
+    seconds = perf_counter() - started_s
+    timed = [replace(s, solution=replace(s.solution, seconds=seconds)) for s in split.shares]
+    return replace(split, shares=tuple(timed))
+
+
+def difference(asked: Asked, plan: Plan | None) -> tuple[Change, ...]:
+    """What would change in what runs; without a plan nothing."""
+    from ipa.diff import changes
+
+    live = asked.cluster.live() if asked.cluster else None
+    return changes(live, plan) if plan else ()
+
+
+def apply_all(plans: Sequence[tuple[Asked, Plan]]) -> None:
+    """Apply each plan once, those that free cores before those that take them. Raises ServingError at the first that
+    is not applied, naming those that were."""
+    from ipa.errors import ServingError
+
+    applied: list[str] = []
+    for asked, plan in sorted(plans, key=_growth_cores):
+        assert asked.cluster is not None
+        outcome = asked.cluster.apply(plan)
+        if not outcome.applied:
+            before = f" (applied before it: {', '.join(applied)})" if applied else ""
+            raise ServingError(f"{asked.name}: the plan was not applied: {outcome.detail}{before}")
+        applied.append(asked.name)
+
+
+def _growth_cores(planned: tuple[Asked, Plan]) -> int:
+    asked, plan = planned
+    live = asked.cluster.live() if asked.cluster else None
+    return plan.total_cores - (live.total_cores if live else 0)
 
 
 def solve_for(config: Config, rate_rps: float, policy: str) -> tuple[Problem, Solution]:
     """Price and choose, timed."""
-    from dataclasses import replace
     from time import perf_counter
 
     from ipa.options import price
@@ -52,11 +186,11 @@ def solve_for(config: Config, rate_rps: float, policy: str) -> tuple[Problem, So
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:
     """The plan for a rate. Raises NoFeasiblePlanError with the limits that cannot be met."""
-    from ipa.policy.infeasible import diagnose
+    from ipa.policy.fixed import diagnose_for
 
     problem, solution = solve_for(config, rate_rps, policy)
     if solution.evaluation is None:
-        raise NoFeasiblePlanError(diagnose(problem).reason)
+        raise NoFeasiblePlanError(diagnose_for(policy, problem).reason)
     return solution.evaluation.plan
 
 

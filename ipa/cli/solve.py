@@ -1,56 +1,106 @@
-"""`ipa solve`: one decision, printed or applied."""
+"""`ipa solve`: one decision, printed or applied; the front it is taken from; one budget for several pipelines."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+if TYPE_CHECKING:
+    from ipa.cli.planning import Asked
+    from ipa.domain import Plan
+
 
 def solve(
-    config: Annotated[Path, typer.Argument(help="Pipeline config (YAML).", show_default=False)],
+    config: Annotated[
+        list[Path], typer.Argument(help="Pipeline configs (YAML); several share --cores.", show_default=False)
+    ],
     rate: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="R", help="Requests per second to plan for; default: the forecast of the running pipeline."
+            metavar="[NAME=]R",
+            help="Requests per second to plan for, for all or for one; default: the forecast of the running pipeline.",
         ),
     ] = None,
     policy: Annotated[
         str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
     ] = "auto",
+    cores: Annotated[float | None, typer.Option(metavar="N", help="Cores for all configs together.")] = None,
+    weight: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=W", help="What a pipeline's objective counts in the split; default 1."),
+    ] = None,
+    frontier: Annotated[
+        bool, typer.Option("--frontier", help="All that cost and accuracy can be traded for; touches nothing.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="With --frontier: draw it as .png, .svg or .pdf.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan and difference; touch nothing.")] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")
     ] = False,
-    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Also say which limits bind and what the next unit of each is worth.")
+    ] = False,
+    output: Annotated[
+        Literal["table", "json", "yaml", "csv"], typer.Option(help="csv goes with --frontier.")
+    ] = "table",
 ) -> None:
     """Choose the best plan for a rate.
 
     Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
     """
-    from ipa.cli.loading import load_config
-    from ipa.cli.planning import forecast_rps, rate_for, running_pipeline, solve_for
-    from ipa.diff import changes
-    from ipa.errors import ServingError, UsageError
-    from ipa.policy.infeasible import diagnose
+    from ipa.cli import planning
+    from ipa.errors import UsageError
+    from ipa.report.pictures import check_plot_file
+
+    if exit_code and (frontier or not dry_run):
+        raise UsageError("--exit-code only goes with --dry-run")
+    if frontier and len(config) > 1:
+        raise UsageError("--frontier is of one pipeline: give one config")
+    if frontier and policy != "auto":
+        raise UsageError(f"--policy {policy}: --frontier is found by the policy auto only")
+    if explain and (frontier or len(config) > 1):
+        raise UsageError("--explain is of one plan: give one config, and no --frontier")
+    if not frontier and (plot is not None or output == "csv"):
+        raise UsageError(f"{'--output csv' if plot is None else f'--plot {plot}'} only goes with --frontier")
+    if plot is not None:
+        check_plot_file(plot)
+    budget = planning.cores_given(cores)
+    asked = planning.ask(planning.load_all(config), rate or [], weight or [], dry_run=dry_run or frontier)
+    if frontier:
+        raise typer.Exit(_frontier(asked[0], budget, plot, output))
+    if len(asked) == 1:
+        planned, differs = _one(asked[0], budget, policy, output, explain=explain)
+    else:
+        planned, differs = _several(asked, budget, policy, output)
+    if not planned:
+        raise typer.Exit(3)
+    if dry_run:
+        raise typer.Exit(10 if exit_code and differs else 0)
+    planning.apply_all(planned)
+
+
+def _one(
+    asked: Asked, budget: float | None, policy: str, output: str, *, explain: bool
+) -> tuple[list[tuple[Asked, Plan]], bool]:
+    """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
+    from ipa.cli.planning import difference, solve_for, within
+    from ipa.policy.explain import explain as explain_best
+    from ipa.policy.fixed import diagnose_for, seen_by
+    from ipa.policy.overload import largest_rate_rps
+    from ipa.report import explain as report_explain
     from ipa.report import solve as report
     from ipa.report.output import emit
 
-    if exit_code and not dry_run:
-        raise UsageError("--exit-code only goes with --dry-run")
-    settings = load_config(config)
-    rate_rps = rate_for(settings.pipeline.name, rate or [])
-    # With a rate a dry run needs nothing that runs: the live plan is then empty.
-    run = None if dry_run and rate_rps is not None else running_pipeline(settings)
-    if rate_rps is None:
-        assert run is not None
-        rate_rps = forecast_rps(settings, run[1])
-    problem, solution = solve_for(settings, rate_rps, policy)
+    config, see = within(asked.config, budget), partial(seen_by, policy)
+    problem, solution = solve_for(config, asked.rate_rps, policy)
     plan = solution.evaluation.plan if solution.evaluation else None
-    live = run[0].live() if run else None
-    changed = changes(live, plan) if plan else ()
-    diagnosis = None if plan else diagnose(problem)
+    changed = difference(asked, plan)
+    diagnosis = None if plan else diagnose_for(policy, problem)
     document = report.document(
         problem,
         solution,
@@ -58,12 +108,42 @@ def solve(
         changed,
         diagnosis.relaxations if diagnosis else (),
     )
+    if diagnosis:
+        document |= report.shortfall(diagnosis, largest_rate_rps(config.pipeline, see))
+    elif explain and (explanation := explain_best(config.pipeline, asked.rate_rps, see)):
+        document["explain"] = report_explain.document(explanation)
     emit(document, output, lambda: report.table(document))
-    if plan is None:
-        raise typer.Exit(3)
-    if dry_run:
-        raise typer.Exit(10 if exit_code and changed else 0)
-    assert run is not None
-    outcome = run[0].apply(plan)
-    if not outcome.applied:
-        raise ServingError(f"the plan was not applied: {outcome.detail}")
+    return [(asked, plan)] if plan else [], bool(changed)
+
+
+def _several(
+    asked: list[Asked], budget: float | None, policy: str, output: str
+) -> tuple[list[tuple[Asked, Plan]], bool]:
+    """As `_one`, for all pipelines or none."""
+    from ipa.cli.planning import difference, split_for
+    from ipa.report import shared as report
+    from ipa.report.output import emit
+
+    split = split_for(asked, budget, policy)
+    planned = list(zip(asked, (evaluation.plan for evaluation in split.plans), strict=False))
+    changed = {a.name: difference(a, plan) for a, plan in planned}
+    document = report.document(split, changed)
+    emit(document, output, lambda: report.table(document))
+    return planned, any(changed.values())
+
+
+def _frontier(asked: Asked, budget: float | None, plot: Path | None, output: str) -> int:
+    """Prints and draws the front; the exit code."""
+    from ipa.cli.planning import within
+    from ipa.options import price
+    from ipa.policy.frontier import frontier
+    from ipa.policy.infeasible import diagnose
+    from ipa.report import frontier as report
+    from ipa.report.output import emit
+
+    front = frontier(price(within(asked.config, budget).pipeline, asked.rate_rps))
+    document = report.document(front, None if front.points else diagnose(front.problem))
+    if plot is not None and front.points:
+        report.plot(document, plot)
+    emit(document, output, lambda: report.table(document), lambda: report.csv(document))
+    return 0 if front.points else 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 from ipa.latency.points import Points, Unfit, refuse_nonpositive
 
@@ -27,8 +28,8 @@ def table(points: Points) -> Table:
     if not points:
         raise Unfit("table: 0 measured batches; at least 1 is needed")
     refuse_nonpositive("table", points)
-    batches = [batch for batch, _ in points]
-    twice = sorted({batch for batch in batches if batches.count(batch) > 1})
-    if twice:
-        raise Unfit(f"table: batch {twice[0]} has more than one latency")
-    return Table(dict(sorted(points)))
+    ordered = sorted(points)
+    for (batch, _), (following, _) in pairwise(ordered):
+        if batch == following:
+            raise Unfit(f"table: batch {batch} has more than one latency")
+    return Table(dict(ordered))

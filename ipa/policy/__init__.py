@@ -7,16 +7,17 @@ judged by ipa.evaluation, so no policy can report numbers of its own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from ipa.domain import Pipeline
 from ipa.errors import UsageError
 from ipa.options import Problem
 from ipa.policy import auto, exhaustive, fixed, label, milp
-from ipa.policy.solution import Solution
+from ipa.policy.solution import TIME_LIMIT_S, Solution
 
 Policy = Callable[[Problem], Solution]
 
-POLICIES: dict[str, Policy] = {
+POLICIES: dict[str, Callable[..., Solution]] = {
     "auto": auto.solve,
     "label": label.solve,
     "milp": milp.solve,
@@ -27,15 +28,16 @@ POLICIES: dict[str, Policy] = {
     "static": fixed.policy("static"),
 }
 DEFAULT = "auto"
+UNTIMED = ("label", "exhaustive")  # they refuse what would take them long
 
 
-def policy_named(name: str, pipeline: Pipeline | None = None) -> Policy:
+def policy_named(name: str, pipeline: Pipeline | None = None, time_limit_s: float = TIME_LIMIT_S) -> Policy:
     """Raises UsageError for a name that is not in the registry, or one for which `pipeline` lacks what it needs."""
     if name not in POLICIES:
         raise UsageError(f"--policy {name!r} is not known: one of {', '.join(POLICIES)}")
     if pipeline is not None:
         fixed.require_entry(name, pipeline.policies, [stage.name for stage in pipeline.stages])
-    return POLICIES[name]
+    return POLICIES[name] if name in UNTIMED else partial(POLICIES[name], time_limit_s=time_limit_s)
 
 
 __all__ = ["DEFAULT", "POLICIES", "Policy", "Solution", "policy_named"]

@@ -18,10 +18,11 @@ import numpy as np
 
 from ipa.domain import Fixed
 from ipa.errors import UsageError
+from ipa.evaluation import limits_of
 from ipa.options import Ints, Problem, StageOptions
 from ipa.policy import auto
 from ipa.policy.infeasible import Diagnosis, diagnose
-from ipa.policy.solution import Solution
+from ipa.policy.solution import TIME_LIMIT_S, Solution
 
 FREE = Fixed()
 
@@ -48,12 +49,12 @@ BASELINES: dict[str, Callable[[StageOptions], str] | None] = {
 def policy(name: str) -> Callable[[Problem], Solution]:
     """The baseline as a policy. It raises UsageError where the config would have to fix something and does not."""
 
-    def solve(problem: Problem) -> Solution:
+    def solve(problem: Problem, time_limit_s: float = TIME_LIMIT_S) -> Solution:
         fixed = fixed_by(name, problem)
         shortage = _shortage(problem, fixed)
         if shortage:
             return Solution(None, f"no feasible plan: {shortage}", name, "infeasible", None)
-        found = auto.solve(restricted(problem, fixed))
+        found = auto.solve(restricted(problem, fixed), time_limit_s)
         best = found.evaluation
         if best is not None:  # its choice counts the options that were left; ours counts those of the problem
             rows = [_agreeing(stage, fixed.get(stage.stage, FREE)) for stage in problem.stages]
@@ -98,7 +99,8 @@ def diagnose_for(name: str, problem: Problem) -> Diagnosis:
     fixed = fixed_by(name, problem)
     shortage = _shortage(problem, fixed)
     if shortage:
-        return Diagnosis((), f"no feasible plan at {problem.rate_rps:g} requests/s: {shortage}")
+        reason = f"no feasible plan at {problem.rate_rps:g} requests/s: {shortage}"
+        return Diagnosis((), reason, limits_of(problem))
     diagnosis = diagnose(restricted(problem, fixed))
     return replace(diagnosis, reason=f"{diagnosis.reason} {_given(name)}")
 

@@ -1,17 +1,17 @@
-"""Why there is no plan: which limit stands in the way, found by exact re-solves without it."""
+"""Why there is no plan: which limit stands in the way, found by exact re-solves with it relaxed alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf
 
 import numpy as np
 
-from ipa.domain import Limits
 from ipa.evaluation import Limit, limits_of, quantities
 from ipa.options import Problem
-from ipa.policy.milp import optimise
+from ipa.policy.relaxation import least_relaxation
+from ipa.rounding import rounded_down, rounded_up
+
+DIGITS = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,59 +24,53 @@ class Relaxation:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The smallest relaxation of each limit alone (none for a limit that does not help alone), and a sentence."""
+    """The smallest relaxation of each limit that helps alone, the limits that do not, and a sentence."""
 
     relaxations: tuple[Relaxation, ...]
     reason: str
+    unhelpful: tuple[Limit, ...] = ()
 
 
 def diagnose(problem: Problem) -> Diagnosis:
     """For an infeasible problem: what could give way, and which limits cannot be met."""
     limits = limits_of(problem)
-    relaxations = _reached(problem, limits, others=limits)
-    alone = _reached(problem, limits, others=())
-    hopeless = [r for r in alone if not r.limit.holds(np.array(r.to))]
     at = f"no feasible plan at {problem.rate_rps:g} requests/s: "
-    if len(alone) < len(limits):  # a stage has no usable option, whatever the limits
-        return Diagnosis((), at + "at rate 0 only a batch of 1 ever fills, and a stage has none in its profile")
+    if not all(np.isfinite(stage.delay_s).any() for stage in problem.stages):
+        reason = at + "at rate 0 only a batch of 1 ever fills, and a stage has none in its profile"
+        return Diagnosis((), reason, limits)
+    reached = [(limit, least_relaxation(problem, limit)) for limit in limits]
+    relaxations = tuple(Relaxation(limit, found.to) for limit, found in reached if found is not None)
+    unhelpful = tuple(limit for limit, found in reached if found is None)
+    hopeless = [r for r in _best_alone(problem, limits) if not r.limit.holds(np.array(r.to))]
+    return Diagnosis(relaxations, at + _reason(limits, relaxations, hopeless), unhelpful)
+
+
+def _reason(limits: tuple[Limit, ...], relaxations: tuple[Relaxation, ...], hopeless: list[Relaxation]) -> str:
     if hopeless:
-        return Diagnosis(relaxations, at + "; ".join(f"{_asked(r)} whatever the other limits" for r in hopeless))
+        return "; ".join(f"{_asked(r)} whatever the other limits" for r in hopeless)
     if relaxations:
-        return Diagnosis(relaxations, at + "; or else ".join(map(_asked, relaxations)) + ", given the other limits")
+        return "; or else ".join(map(_asked, relaxations)) + ", given the other limits"
     names = ", ".join(limit.key for limit in limits)
-    return Diagnosis((), at + f"{names} cannot be met together, and relaxing one of them alone does not help")
+    return f"{names} cannot be met together, and relaxing one of them alone does not help"
 
 
 def _asked(relaxation: Relaxation) -> str:
-    limit = relaxation.limit
-    best = "most" if limit.floor else "least"
-    return f"{limit.key} {limit.bound:.6g} cannot be met (the {best} is {relaxation.to:.6g})"
+    limit, to = relaxation.limit, relaxation.to
+    unit = " s" if limit.name == "latency" else ""
+    best = f"the most is {rounded_down(to, DIGITS)}" if limit.floor else f"the least is {rounded_up(to, DIGITS)}"
+    return f"{limit.key} {limit.bound:.{DIGITS}g}{unit} cannot be met ({best}{unit})"
 
 
-def _reached(problem: Problem, limits: Sequence[Limit], others: Sequence[Limit]) -> tuple[Relaxation, ...]:
-    """For each limit the best value of its quantity while all of `others` but itself hold."""
-    reached = []
+def _best_alone(problem: Problem, limits: tuple[Limit, ...]) -> list[Relaxation]:
+    """The best value of each limited quantity by itself: all are monotone in each stage, so the best of each stage."""
+    usable = [np.flatnonzero(np.isfinite(stage.delay_s)) for stage in problem.stages]
+    columns = [
+        quantities(replace(problem, stages=(replace(stage, after=()),)), options[None, :])
+        for stage, options in zip(problem.stages, usable, strict=True)
+    ]
+    best = []
     for limit in limits:
-        relaxed = _with_only(problem, {o.name for o in others} - {limit.name})
-        best = optimise(relaxed, limit.name, maximise=limit.floor)
-        if best is not None:
-            value = quantities(relaxed, np.array(best.choice)[:, None])[limit.name][0]
-            reached.append(Relaxation(limit, float(value)))
-    return tuple(reached)
-
-
-def _with_only(problem: Problem, names: set[str]) -> Problem:
-    limits = {
-        name: getattr(problem.limits, name) if name in names else None
-        for name in ("cores", "cost_per_hour", "accuracy", "score", "replicas")
-    }
-    capacity = {
-        hardware: (bound if f"capacity.{hardware}" in names else inf, counts)
-        for hardware, (bound, counts) in problem.capacity.items()
-    }
-    return replace(
-        problem,
-        limits=Limits(**limits, utilisation=problem.limits.utilisation),
-        slo_s=problem.slo_s if "latency" in names else inf,
-        capacity=capacity,
-    )
+        sign = -1 if limit.floor else 1
+        choice = [o[np.argmin(sign * own[limit.name])] for o, own in zip(usable, columns, strict=True)]
+        best.append(Relaxation(limit, float(quantities(problem, np.array(choice)[:, None])[limit.name][0])))
+    return best

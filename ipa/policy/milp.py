@@ -1,188 +1,232 @@
-"""The integer program of IPA (arXiv 2308.12871, eq. 10), by Pyomo and HiGHS: the home of both libraries.
+"""The integer program by HiGHS, within a time limit: a plan with its status, its proven bound and its gap.
 
-One binary per option. The product of the stages' factors is linear and exact in flow form: with P_0 = 1,
-    w[s,m] ≤ U_{s−1} · Σ_b x[s,m,b],   Σ_m w[s,m] = P_{s−1},   P_s = Σ_m a[s,m] · w[s,m],
-where U_s is the product of the stages' largest factors. Only the chosen variant's w can be positive, so it carries
-all of P_{s−1}. (A sum of logarithms would be another problem: it ranks plans differently once cost is subtracted.)
+HiGHS gets the Pyomo model's rows directly: Pyomo's own interface knows no starting plan, and spends more time on
+looking for variables in expressions than HiGHS spends on solving small problems.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf, isfinite
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
-from ipa.errors import IpaError
-from ipa.evaluation import Evaluation, capacity_use, evaluate, is_product, limits_of, score_factors
-from ipa.options import TOLERANCE, Floats, Problem
-from ipa.policy.solution import Solution
+from ipa.errors import IpaError, UsageError
+from ipa.evaluation import Evaluation, evaluate
+from ipa.options import Ints, Problem
+from ipa.policy.program import Program, build, unlimited
+from ipa.policy.resources import tabulate
+from ipa.policy.segments import range_of, tighten
+from ipa.policy.solution import TIME_LIMIT_S, Solution, relative_gap
 
-# As tight as HiGHS is sound, so that a limit means the same here as in the evaluation.
-_TOLERANCES = {"primal_feasibility_tolerance": 1e-9, "mip_feasibility_tolerance": 1e-9}
+PLAIN_SHARE = 0.5  # of the time limit; a program that takes longer gets the segments of ipa.policy.segments
+
+_OPTIONS = {
+    "output_flag": False,
+    "threads": 1,
+    "mip_rel_gap": 0.0,
+    "mip_abs_gap": 0.0,
+    # As tight as HiGHS is sound, so that a limit means the same here as in the evaluation.
+    "primal_feasibility_tolerance": 1e-9,
+    "mip_feasibility_tolerance": 1e-9,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
-    """The Pyomo model, its binaries as [stage][option], and the expression of each limited quantity."""
+class Answer:
+    """The plan found, if any; the most (least, if minimised) any plan can reach; `finished` if both are final."""
 
-    pyomo: Any
-    choose: list[dict[int, Any]]
-    expressions: dict[str, Any]
+    evaluation: Evaluation | None
+    bound: float
+    finished: bool
 
 
-def solve(problem: Problem) -> Solution:
-    """The best plan, proven (gap 0), or none."""
-    evaluation = optimise(problem, "objective", maximise=True)
-    if evaluation is None:
+def solve(problem: Problem, time_limit_s: float = TIME_LIMIT_S, start: tuple[int, ...] | None = None) -> Solution:
+    """The best plan, or at the time limit the best so far, with a bound on all plans.
+
+    `start`: a plan to begin with, an option index a stage; it counts only if it is feasible, and then the answer is
+    never worse. Raises UsageError for a bad limit or start, IpaError where HiGHS fails.
+    """
+    answer = _search(problem, "objective", maximise=True, time_limit_s=time_limit_s, start=start)
+    best = answer.evaluation
+    if answer.finished and best is None:
         return Solution(None, "no feasible plan", "milp", "infeasible", None)
-    return Solution(evaluation, "proven best by HiGHS", "milp", "optimal", 0.0)
+    if answer.finished and best is not None:
+        return Solution(best, "proven best by HiGHS", "milp", "optimal", 0.0, bound=best.objective)
+    bound = min(answer.bound, unlimited(problem))
+    if best is None:
+        return Solution(None, f"no plan found within {time_limit_s:g} s", "milp", "time limit", None, bound=bound)
+    reason = f"the best plan found within {time_limit_s:g} s"
+    return Solution(best, reason, "milp", "time limit", relative_gap(best.objective, bound), bound=bound)
 
 
 def optimise(problem: Problem, goal: str, *, maximise: bool) -> Evaluation | None:
-    """The feasible plan with the largest or smallest `goal`: `objective` or the name of any quantity of `build`."""
-    import pyomo.environ as pyo
+    """The feasible plan with the largest or smallest `goal`, however long it takes: `objective` or a limit's name."""
+    return _search(problem, goal, maximise=maximise).evaluation
 
-    if not all(np.isfinite(stage.delay_s).any() for stage in problem.stages):
-        return None  # at rate 0 a stage without a batch of 1 has no option that ever answers
-    model = build(problem)
-    sense = pyo.maximize if maximise else pyo.minimize
-    model.pyomo.goal = pyo.Objective(expr=model.expressions[goal], sense=sense)
+
+def _search(
+    problem: Problem,
+    goal: str,
+    *,
+    maximise: bool,
+    time_limit_s: float = inf,
+    start: tuple[int, ...] | None = None,
+) -> Answer:
+    """As `solve`, for any goal; a start goes with the objective only."""
+    if not time_limit_s >= 0:
+        raise UsageError(f"policy milp: a time limit of {time_limit_s} s: it is at least 0 s")
+    began_s = perf_counter()
+    first = None if start is None else _started(problem, start)
+    options = _options(problem, goal, first)
+    if not all(len(own) for own in options):
+        return Answer(None, inf, finished=True)
+    program = build(problem, options, goal, maximise=maximise)
+    widest = range_of(problem, options) if goal == "objective" and isfinite(time_limit_s) else None
+    if widest is None:
+        return _run(problem, program, first, began_s + time_limit_s)
+    plain = _run(problem, program, first, began_s + PLAIN_SHARE * time_limit_s)
+    if plain.finished:
+        return plain
+    tighten(program, problem, options, widest)
+    tight = _run(problem, program, plain.evaluation, began_s + time_limit_s)
+    return replace(tight, bound=min(plain.bound, tight.bound))
+
+
+def _run(problem: Problem, program: Program, first: Evaluation | None, deadline_s: float) -> Answer:
+    solver = _Solver(program, first.choice if first else None)
     while True:
-        choice = _solve(model)
-        if choice is None:
-            return None
-        evaluation = evaluate(problem, choice)
-        if evaluation.feasible:
-            return evaluation
-        # Within the solver's tolerance but not within ours: forbid this one combination and ask again.
-        model.pyomo.cuts.add(sum(model.choose[s][k] for s, k in enumerate(choice)) <= len(choice) - 1)
+        found = solver.run(deadline_s - perf_counter())
+        best = evaluate(problem, found.choice) if found.choice else None
+        if found.finished and best is not None and not best.feasible:
+            # Within the solver's tolerance but not within ours: forbid this one combination and ask again.
+            solver.forbid(best.choice)
+            continue
+        plans = [plan for plan in (best, first) if plan is not None and plan.feasible]
+        return Answer(max(plans, key=lambda plan: plan.objective, default=None), found.bound, found.finished)
 
 
-def build(problem: Problem) -> Model:
-    """All but the objective: one option a stage, and every limit in force."""
+def _started(problem: Problem, start: tuple[int, ...]) -> Evaluation | None:
+    """The starting plan, judged; None if it breaks a limit: then it is no help."""
+    sizes = [len(stage) for stage in problem.stages]
+    if len(start) != len(sizes) or not all(0 <= k < size for k, size in zip(start, sizes, strict=True)):
+        raise UsageError(f"policy milp: start {start}: one option index a stage, below {sizes}")
+    plan = evaluate(problem, start)
+    return plan if plan.feasible else None
+
+
+def _options(problem: Problem, goal: str, first: Evaluation | None) -> Sequence[Ints]:
+    """Per stage the options that are needed: for the objective those undominated, and the starting plan's."""
+    table = tabulate(problem) if goal == "objective" else None
+    if table is None:  # at rate 0 a batch above 1 never answers
+        return [np.flatnonzero(np.isfinite(stage.delay_s)) for stage in problem.stages]
+    reduced = [layer.options for layer in table.layers]
+    if first is not None and all(len(own) for own in reduced):
+        reduced = [np.append(own, k) for own, k in zip(reduced, first.choice, strict=True)]
+    return [np.unique(own) for own in reduced]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What one run of HiGHS says; `choice` is empty if it has no plan."""
+
+    choice: tuple[int, ...]
+    bound: float
+    finished: bool
+
+
+class _Solver:
+    """HiGHS with one program loaded."""
+
+    def __init__(self, program: Program, start: tuple[int, ...] | None) -> None:
+        import pyomo.environ as pyo
+
+        variables = list(program.pyomo.component_data_objects(pyo.Var))
+        columns = {id(variable): i for i, variable in enumerate(variables)}
+        self._choose = [{k: columns[id(v)] for k, v in xs.items()} for xs in program.choose]
+        self._highs = _loaded(program.pyomo, variables, columns)
+        if start is not None:
+            index, value = zip(
+                *((c, float(k == own)) for xs, own in zip(self._choose, start, strict=True) for k, c in xs.items()),
+                strict=True,
+            )
+            self._highs.setSolution(len(index), np.array(index, dtype=np.int32), np.array(value))
+
+    def forbid(self, choice: Sequence[int]) -> None:
+        """Takes one combination of options away."""
+        index = np.array([xs[k] for xs, k in zip(self._choose, choice, strict=True)], dtype=np.int32)
+        self._highs.addRow(-inf, len(index) - 1.0, len(index), index, np.ones(len(index)))
+
+    def run(self, time_limit_s: float) -> _Found:
+        """Raises IpaError if HiGHS gives up, KeyboardInterrupt at once if it is interrupted."""
+        from highspy import HighsModelStatus as Status
+        from highspy import SolutionStatus
+
+        highs = self._highs
+        highs.setOptionValue("time_limit", max(0.0, time_limit_s))
+        _interruptible(highs)
+        status, info = highs.getModelStatus(), highs.getInfo()
+        if status in (Status.kInfeasible, Status.kUnboundedOrInfeasible):
+            return _Found((), inf, finished=True)
+        if status not in (Status.kOptimal, Status.kTimeLimit):
+            raise IpaError(f"policy milp: HiGHS stopped with status {highs.modelStatusToString(status)!r}")
+        choice: tuple[int, ...] = ()
+        if info.primal_solution_status == SolutionStatus.kSolutionStatusFeasible.value:
+            values = highs.getSolution().col_value
+            choice = tuple(max(xs, key=lambda k: values[xs[k]]) for xs in self._choose)
+        return _Found(choice, float(info.mip_dual_bound), status == Status.kOptimal)
+
+
+def _interruptible(highs: Any) -> None:
+    """Runs HiGHS in a thread, so that ^C ends the run at once; its own handler prints to stdout."""
+    highs.HandleUserInterrupt = True
+    running = highs.startSolve()
+    try:
+        while not highs.wait(0.1)[0]:
+            pass
+    except KeyboardInterrupt:
+        highs.cancelSolve()
+        running.join()
+        raise
+
+
+def _loaded(m: Any, variables: Sequence[Any], columns: dict[int, int]) -> Any:
+    """The model's columns and rows, in the order of their declaration."""
+    import highspy
     import pyomo.environ as pyo
 
-    m = pyo.ConcreteModel()
-    m.rules, m.cuts = pyo.ConstraintList(), pyo.ConstraintList()
-    usable = [np.flatnonzero(np.isfinite(stage.delay_s)) for stage in problem.stages]
-    m.x = pyo.Var([(s, int(k)) for s, options in enumerate(usable) for k in options], domain=pyo.Binary)
-    x = [{int(k): m.x[s, int(k)] for k in options} for s, options in enumerate(usable)]
-    for binaries in x:
-        m.rules.add(sum(binaries.values()) == 1)
-    expressions = _expressions(m, problem, x)
-    for limit in limits_of(problem):
-        body = expressions[limit.name]
-        slack = TOLERANCE * 0.5
-        m.rules.add(body >= limit.bound - slack if limit.floor else body <= limit.bound + slack)
-    return Model(m, x, expressions)
+    lp = highspy.HighsLp()
+    lp.num_col_ = len(variables)
+    lp.col_lower_ = np.zeros(len(variables))
+    lp.col_upper_ = np.array([1.0 if v.is_binary() else highspy.kHighsInf for v in variables])
+    kinds = highspy.HighsVarType
+    lp.integrality_ = [kinds.kInteger if v.is_binary() else kinds.kContinuous for v in variables]
+    lp.sense_ = highspy.ObjSense.kMaximize if m.goal.sense == pyo.maximize else highspy.ObjSense.kMinimize
+    lp.col_cost_ = _dense(m.goal.expr, columns)
+    rows = list(m.rules.values())
+    bodies = [row.body for row in rows]
+    lp.num_row_ = len(rows)
+    lp.row_lower_ = np.array([-highspy.kHighsInf if row.lower is None else row.lower for row in rows])
+    lp.row_upper_ = np.array([highspy.kHighsInf if row.upper is None else row.upper for row in rows])
+    lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
+    lp.a_matrix_.start_ = np.cumsum([0, *(len(body.linear_vars) for body in bodies)])
+    lp.a_matrix_.index_ = np.array([columns[id(v)] for body in bodies for v in body.linear_vars])
+    lp.a_matrix_.value_ = np.array([c for body in bodies for c in body.linear_coefs], dtype=np.float64)
+    highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    for name, value in _OPTIONS.items():
+        highs.setOptionValue(name, value)
+    if not all(np.isfinite(column).all() for column in (lp.col_cost_, lp.a_matrix_.value_)):
+        raise IpaError("policy milp: a price, accuracy or latency of the option table is not finite")  # HiGHS takes NaN
+    if highs.passModel(lp) == highspy.HighsStatus.kError:
+        raise IpaError("policy milp: HiGHS refuses the program: one of its numbers is too large")
+    return highs
 
 
-def _expressions(m: Any, problem: Problem, x: list[dict[int, Any]]) -> dict[str, Any]:
-    """Each quantity of the evaluation as a linear expression (of auxiliary variables where it needs them)."""
-    import pyomo.environ as pyo
-
-    def total(columns: Sequence[Floats]) -> Any:
-        return pyo.quicksum(float(column[k]) * v for column, xs in zip(columns, x, strict=True) for k, v in xs.items())
-
-    weights, stages = problem.objective, problem.stages
-    cores = total([stage.cost_cores for stage in stages])
-    cost_per_hour = total([stage.cost_per_hour for stage in stages])
-    accuracy = _product(m, "accuracy", problem, x, [stage.accuracies for stage in stages])
-    factors = [score_factors(stage, weights.score) for stage in stages]
-    if weights.score == "product":
-        score = accuracy
-    elif is_product(weights.score):
-        score = _product(m, "score", problem, x, factors)
-    else:
-        share = 1 / len(stages) if weights.score == "mean" else 1.0
-        score = total([share * f[stage.variant_index] for stage, f in zip(stages, factors, strict=True)])
-    cost = cores if weights.unit == "cores" else cost_per_hour
-    batches = total([stage.batch.astype(np.float64) for stage in stages])
-    return {
-        "objective": weights.accuracy_weight * score - weights.cost_weight * cost - weights.batch_weight * batches,
-        "score": score,
-        "accuracy": accuracy,
-        "cores": cores,
-        "cost_per_hour": cost_per_hour,
-        "latency": _slowest_path(m, problem, x),
-        "replicas": _largest(m, "replicas", [_one(x, s, stage.replicas) for s, stage in enumerate(stages)]),
-        **{
-            f"capacity.{name}": total([capacity_use(stage, name, counts) for stage in stages])
-            for name, (_, counts) in problem.capacity.items()
-        },
-    }
-
-
-def _one(x: list[dict[int, Any]], stage: int, column: Any) -> Any:
-    """The column's value at the stage's chosen option."""
-    import pyomo.environ as pyo
-
-    return pyo.quicksum(float(column[k]) * v for k, v in x[stage].items())
-
-
-def _largest(m: Any, name: str, bodies: Sequence[Any]) -> Any:
-    """A variable at or above every body; minimised or bounded, it is their maximum."""
-    import pyomo.environ as pyo
-
-    if len(bodies) == 1:
-        return bodies[0]
-    variable = pyo.Var(domain=pyo.NonNegativeReals)
-    m.add_component(f"largest_{name}", variable)
-    for body in bodies:
-        m.rules.add(variable >= body)
-    return variable
-
-
-def _slowest_path(m: Any, problem: Problem, x: list[dict[int, Any]]) -> Any:
-    """Finish times as expressions along chains; a variable only where paths join."""
-    finish: list[Any] = []
-    for s, stage in enumerate(problem.stages):
-        own = _one(x, s, stage.delay_s)
-        starts = [finish[i] for i in stage.after]
-        finish.append(own + _largest(m, f"start_{s}", starts) if starts else own)
-    waited_for = {i for stage in problem.stages for i in stage.after}
-    return _largest(m, "finish", [finish[i] for i in range(len(finish)) if i not in waited_for])
-
-
-def _product(m: Any, name: str, problem: Problem, x: list[dict[int, Any]], factors: Sequence[Floats]) -> Any:
-    """The product of the chosen variants' factors, in the flow form of the module's docstring."""
-    import pyomo.environ as pyo
-
-    index = [(s, v) for s, stage in enumerate(problem.stages) for v in range(len(stage.variants))]
-    w = pyo.Var(index, domain=pyo.NonNegativeReals)
-    m.add_component(f"flow_{name}", w)
-    product: Any = 1.0
-    bound = 1.0
-    for s, stage in enumerate(problem.stages):
-        variants = range(len(stage.variants))
-        for v in variants:
-            chosen = pyo.quicksum(var for k, var in x[s].items() if stage.variant_index[k] == v)
-            m.rules.add(w[s, v] <= bound * chosen)
-        m.rules.add(pyo.quicksum(w[s, v] for v in variants) == product)
-        product = pyo.quicksum(float(factors[s][v]) * w[s, v] for v in variants)
-        bound *= float(factors[s].max())
-    return product
-
-
-def _solve(model: Model) -> list[int] | None:
-    """One option a stage, or None if the model is infeasible. Raises IpaError if HiGHS gives up."""
-    from pyomo.contrib.solver.common.factory import SolverFactory
-    from pyomo.contrib.solver.common.results import TerminationCondition as Condition
-
-    result = SolverFactory("highs").solve(
-        model.pyomo,
-        load_solutions=False,
-        raise_exception_on_nonoptimal_result=False,
-        threads=1,
-        rel_gap=0.0,
-        abs_gap=0.0,
-        solver_options=_TOLERANCES,
-    )
-    if result.termination_condition == Condition.convergenceCriteriaSatisfied:
-        values = result.solution_loader.get_vars([v for xs in model.choose for v in xs.values()])
-        return [max(xs, key=lambda k: values[xs[k]]) for xs in model.choose]
-    if result.termination_condition in (Condition.provenInfeasible, Condition.infeasibleOrUnbounded):
-        return None
-    raise IpaError(f"policy milp: HiGHS stopped with {result.termination_condition.name}")
+def _dense(expression: Any, columns: dict[int, int]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    row = np.zeros(len(columns))
+    for c, v in zip(expression.linear_coefs, expression.linear_vars, strict=True):
+        row[columns[id(v)]] += c
+    return row

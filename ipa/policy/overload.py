@@ -1,15 +1,31 @@
-"""Overload: when no plan carries the forecast, the plan that carries the largest rate within the limits."""
+"""The largest rate within the limits, and for an overload the plan that carries it.
+
+n replicas carry n·u·h/visits requests/s, so between two of those rates, the steps, no replica count changes. Within
+such an interval q = (b − 1)/λ only falls with the rate: its end is feasible if any rate in it is, so the largest
+feasible rate is a step. Feasibility is not monotone in the rate, since q makes a batch too slow at a low rate. But
+the replicas of an interval's first step with the q of its last bound every rate between them: where that has no plan,
+none of them has.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from math import inf, sqrt
 
 import numpy as np
 
 from ipa.domain import Pipeline
-from ipa.options import Floats, Problem, price
+from ipa.evaluation import Evaluation
+from ipa.options import TOLERANCE, Floats, PriceList, Problem, price_list
+from ipa.policy import auto, exhaustive, label, milp
+from ipa.policy.auto import any_plan
 from ipa.policy.solution import Solution
+
+MOST_RPS = 1e12
+"""What carries so many requests/s has no bound: no limit counts the replicas."""
+EXACT = (auto.solve, label.solve, milp.solve, exhaustive.solve)
+"""They agree on what is feasible, so the quickest way to know serves them all; any other policy is asked itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,40 +35,75 @@ class Overload:
 
 
 def serve_most(pipeline: Pipeline, rate_rps: float, policy: Callable[[Problem], Solution]) -> Overload | None:
-    """The largest rate below `rate_rps` with a feasible plan; None if there is none at any rate.
+    """The largest rate below an infeasible `rate_rps` with a feasible plan; None if there is none at any rate."""
+    exact = policy in EXACT
+    prices = price_list(pipeline)
+    most = _largest_below(prices, rate_rps, any_plan if exact else lambda problem: policy(problem).evaluation)
+    return None if most is None else Overload(most, policy(prices.at(most)))
 
-    Capacity is n·u·h, so the largest rate is one of those products. Feasibility is not monotone in the rate, since
-    q = (b − 1)/λ grows as the rate falls; without q it is, so a bisection without q bounds the rate from above,
-    and the products below that bound are tried one by one.
+
+def whole(problem: Problem) -> Problem:
+    """What the default policy sees of a problem."""
+    return problem
+
+
+def largest_rate_rps(pipeline: Pipeline, see: Callable[[Problem], Problem] = whole) -> float:
+    """The largest rate with a feasible plan, inf where nothing bounds it; 0 if there is no plan at any rate.
+
+    `see` is the part of a problem that the plan is chosen from.
     """
-    rates = _capacities(pipeline, rate_rps)
-    low, high = 0, len(rates)  # rates[:low] are infeasible even without q; they are in falling order
-    while low < high:
-        middle = (low + high) // 2
-        if policy(_without_queueing(price(pipeline, rates[middle]))).evaluation is None:
-            low = middle + 1
-        else:
-            high = middle
-    for rate in rates[low:]:
-        solution = policy(price(pipeline, float(rate)))
-        if solution.evaluation is not None:
-            return Overload(float(rate), solution)
-    return None
+
+    def plan_for(problem: Problem) -> Evaluation | None:
+        return any_plan(see(problem))
+
+    prices = price_list(pipeline)
+    if plan_for(prices.at(MOST_RPS)) is not None:
+        return inf
+    return _largest_below(prices, MOST_RPS, plan_for) or 0.0
 
 
-def _without_queueing(problem: Problem) -> Problem:
-    return replace(problem, stages=tuple(replace(s, queue_s=np.zeros(len(s))) for s in problem.stages))
+def _largest_below(
+    prices: PriceList, rate_rps: float, plan_for: Callable[[Problem], Evaluation | None]
+) -> float | None:
+    units = _carried_by_one(prices)
+    least, last = float(units.min()), _step_up_to(units, rate_rps)
+
+    def search(first: float, last: float) -> float | None:
+        """The largest feasible step from `first` to `last`."""
+        if plan_for(_at_best(prices, first, last)) is None:
+            return None
+        if _step_after(units, first) > last:
+            return last
+        # Rates spread over many orders of magnitude: halve by ratio.
+        middle = max(first, _step_up_to(units, sqrt(first * last)))
+        middle = middle if middle < last else first
+        after = _step_after(units, middle)
+        return (search(after, last) if after <= last else None) or search(first, middle)
+
+    return search(least, last) if least <= last else None
 
 
-def _capacities(pipeline: Pipeline, below_rps: float) -> Floats:
-    """Every pipeline rate below `below_rps` at which some number of replicas of some option is just used up."""
-    problem = price(pipeline, below_rps)
-    rates = [
-        unit * np.arange(1, most + 1)
-        for stage, domain in zip(problem.stages, pipeline.stages, strict=True)
-        for unit, most in zip(
-            pipeline.limits.utilisation * stage.throughput_rps / domain.visits, stage.replicas, strict=True
-        )
-    ]
-    unique = np.unique(np.concatenate(rates))
-    return unique[unique < below_rps][::-1]
+def _carried_by_one(prices: PriceList) -> Floats:
+    """The pipeline rates that one replica of an option carries."""
+    stages = zip(prices.one_replica, prices.pipeline.stages, strict=True)
+    share = prices.pipeline.limits.utilisation
+    return np.unique(np.concatenate([share * options.throughput_rps / stage.visits for options, stage in stages]))
+
+
+def _step_up_to(units: Floats, rate_rps: float) -> float:
+    return float((np.floor(rate_rps / units) * units).max())
+
+
+def _step_after(units: Floats, rate_rps: float) -> float:
+    """The next step that is noticeably larger: as many replicas carry a rate within the tolerance of a step."""
+    used = rate_rps / units
+    return float(((np.floor(used + TOLERANCE + 1e-15 * used) + 1) * units).min())
+
+
+def _at_best(prices: PriceList, first_rps: float, last_rps: float) -> Problem:
+    """A problem that is feasible if one at any rate between the two is: the fewest replicas, the shortest wait."""
+    problem = prices.at(last_rps)
+    if first_rps == last_rps:
+        return problem
+    pairs = zip(prices.at(first_rps).stages, problem.stages, strict=True)
+    return replace(problem, stages=tuple(replace(few, queue_s=short.queue_s) for few, short in pairs))

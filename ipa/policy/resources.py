@@ -62,11 +62,10 @@ class Table:
     ceilings: Floats
 
 
-def tabulate(problem: Problem, *, also: Sequence[Limit] = (), goal: Limit | None = None) -> Table | None:
-    """The problem as layers, less what cannot be in the best plan; None if that takes too many sums.
+def tabulate(problem: Problem, *, also: Sequence[Limit] = ()) -> Table | None:
+    """The problem as layers, less what cannot be in the best plan; None if its graph has too many paths.
 
-    `also` are limits to keep account of beside those in force. With a `goal` the cost is the use of what that limit
-    bounds, and nothing else counts; then None if that is no sum.
+    `also` are limits to keep account of beside those in force.
     """
     if _path_count(problem.stages) > MOST_PATHS:
         return None
@@ -76,17 +75,13 @@ def tabulate(problem: Problem, *, also: Sequence[Limit] = (), goal: Limit | None
             names.append(limit.name)
             uses.append(columns)
             ceilings.append(ceiling + ROUNDING * max(1.0, abs(ceiling)))
-    gains = _objective(problem) if goal is None else _use_alone(problem, goal)
-    if gains is None:
-        return None
     above_any_batch = 1.0 + sum(int(stage.batch.max()) for stage in problem.stages)
     layers = [
         _layer(stage, gain, [use[s] for use in uses], above_any_batch, problem.limits.replicas)
-        for s, (stage, gain) in enumerate(zip(problem.stages, gains, strict=True))
+        for s, (stage, gain) in enumerate(zip(problem.stages, _objective(problem), strict=True))
     ]
     bounds = np.array(ceilings)
-    weight = 0.0 if goal else _factor_weight(problem)
-    return Table(tuple(_reduced(layers, bounds)), weight, tuple(names), bounds)
+    return Table(tuple(_reduced(layers, bounds)), _factor_weight(problem), tuple(names), bounds)
 
 
 def _objective(problem: Problem) -> list[tuple[Floats, Floats]]:
@@ -102,11 +97,6 @@ def _objective(problem: Problem) -> list[tuple[Floats, Floats]]:
             cost = cost - weights.accuracy_weight * share * factor
         found.append((cost, factor if _factor_weight(problem) else np.ones(len(stage))))
     return found
-
-
-def _use_alone(problem: Problem, goal: Limit) -> list[tuple[Floats, Floats]] | None:
-    sums = list(_sums(problem, goal))
-    return [(column, np.ones(len(column))) for column in sums[0][0]] if len(sums) == 1 else None
 
 
 def _factor_weight(problem: Problem) -> float:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 from ipa.evaluation import Evaluation
 
+TIME_LIMIT_S = 10.0  # for a decision; what is not proven by then is reported with its gap
+
 
 @dataclass(frozen=True, slots=True)
 class Solution:

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ipa.errors import UsageError
 from ipa.latency.comparison import Fit
 from ipa.latency.points import Server
 from ipa.report.console import stdout_console
+from ipa.report.pictures import empty_figure, save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-PLOT_FORMATS = (".png", ".svg")
 LINE_STYLES = {"linear": "--", "quadratic": "-"}
 COLOURS = ("#0072b2", "#d55e00")  # blue and vermilion: told apart by colour-blind readers too (Okabe and Ito)
 
@@ -93,38 +92,19 @@ def _server(server: Server) -> str:
 # --- plot --------------------------------------------------------------------------------------------------
 
 
-def check_plot_file(file: Path) -> None:
-    """Raises UsageError, before any work, for a wrong ending, a missing folder or no matplotlib."""
-    if file.suffix.lower() not in PLOT_FORMATS:
-        raise UsageError(f"--plot {file}: the ending {file.suffix!r} is not one of {', '.join(PLOT_FORMATS)}")
-    if not file.parent.is_dir():
-        raise UsageError(f"--plot {file}: the folder {file.parent} does not exist")
-    try:
-        import matplotlib  # noqa: F401
-    except ImportError as error:
-        raise UsageError(f"--plot {file}: matplotlib is missing; install the extra `plot` (ipa[plot])") from error
-
-
 def plot(pipeline: str, fits: Sequence[Fit], file: Path) -> None:
     """One small chart a server: measured points and fitted curves. Raises UsageError for an unwritable file."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     servers = list(dict.fromkeys(fit.server for fit in fits))
     columns = min(3, max(1, len(servers)))
     rows = max(1, -(-len(servers) // columns))
-    figure = Figure(figsize=(4.2 * columns, 3.2 * rows), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = empty_figure(4.2 * columns, 3.2 * rows)
     axes = list(figure.subplots(rows, columns, squeeze=False).flat)
     for axis, server in zip(axes, servers, strict=False):
         _draw(axis, server, [fit for fit in fits if fit.server == server])
     for axis in axes[len(servers) :]:
         axis.set_axis_off()
     figure.suptitle(f"{pipeline}: latency of a batch")
-    try:
-        figure.savefig(file, format=file.suffix.lower().lstrip("."))
-    except OSError as error:
-        raise UsageError(f"--plot {file}: cannot be written: {error.strerror}") from error
+    save(figure, file)
 
 
 def _draw(axis: Axes, server: Server, fits: Sequence[Fit]) -> None:

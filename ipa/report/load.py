@@ -8,19 +8,24 @@ from contextlib import contextmanager
 from dataclasses import asdict
 
 from ipa.report.console import stderr_console, stdout_console
-from ipa.workload.summary import LoadSummary
+from ipa.workload.summary import LoadResult, LoadSummary
 
 LATE_GENERATOR_S = 0.010
 
 
 def print_table(summary: LoadSummary) -> None:
     from rich.table import Table
+    from rich.text import Text  # a reason is the server's own words, and no markup
 
     table = Table(show_header=False)
     table.add_column()
     table.add_column(justify="right")
     for name, value in asdict(summary).items():
-        table.add_row(name.removesuffix("_s").replace("_", " "), _pretty(name, value))
+        if isinstance(value, dict):  # the reasons of the drops and failures counted above, if there are any
+            for reason, count in value.items():
+                table.add_row(Text(f"{name}: {reason}"), f"{count:,}")
+        else:
+            table.add_row(name.removesuffix("_s").replace("_", " "), _pretty(name, value))
     stdout_console().print(table)
 
 
@@ -32,6 +37,16 @@ def late_generator(summary: LoadSummary) -> str | None:
     return (
         f"1 % of the requests left {lag_s * 1000:.0f} ms late or later: this machine could not keep up with the trace, "
         "the latencies hold its own delay too"
+    )
+
+
+def few_connections(result: LoadResult, connections: int) -> str | None:
+    """A warning if requests waited in the generator for others to be answered."""
+    if result.waited == 0:
+        return None
+    return (
+        f"{result.waited:,} requests found {connections} others in flight, the most --connections allows, and waited "
+        "to be sent; their latencies count from the intended time all the same"
     )
 
 

@@ -10,7 +10,8 @@ from ipa.domain import Allocation, Change
 from ipa.evaluation import Evaluation
 from ipa.options import Problem
 from ipa.policy import Solution
-from ipa.policy.infeasible import Relaxation
+from ipa.policy.infeasible import Diagnosis, Relaxation
+from ipa.report.amounts import amount, as_set, bound, difference, rate
 from ipa.report.console import stdout_console
 
 EMPTY_NUMBERS = ("objective", "score", "accuracy", "cost_cores", "cost_per_hour", "latency_s")
@@ -39,8 +40,17 @@ def document(
             "seconds": round(solution.seconds, 6),
         },
         "changes": [change_row(change) for change in changes],
-        "relaxations": [{"limit": r.limit.key, "from": r.limit.bound, "to": r.to} for r in relaxations],
+        "relaxations": [_relaxation(r.limit.key, r.limit.bound, r.to) for r in relaxations],
     }
+
+
+def _relaxation(key: str, before: float, to: float) -> dict[str, Any]:
+    return {"limit": key, "from": as_set(key, before), "to": as_set(key, to)}
+
+
+def shortfall(diagnosis: Diagnosis, largest_rate_rps: float) -> dict[str, Any]:
+    """The document's further keys where there is no plan; a largest rate of 0 means that none can be served."""
+    return {"unhelpful": [limit.key for limit in diagnosis.unhelpful], "largest_rate_rps": largest_rate_rps}
 
 
 def _rows(problem: Problem, best: Evaluation) -> list[dict[str, Any]]:
@@ -71,7 +81,8 @@ def table(document: dict[str, Any]) -> None:
 
     console = stdout_console()
     if not document["feasible"]:
-        console.print(document["reason"], soft_wrap=True)
+        for line in shortfall_words(document):
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     grid = Table(title=f"{document['pipeline']} at {document['rate_rps']:g} requests/s", title_justify="left")
     for name in ("stage", "variant", "hardware"):
@@ -97,6 +108,36 @@ def table(document: dict[str, Any]) -> None:
     )
     for change in document["changes"]:
         console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}")
+    if "explain" in document:
+        from ipa.report import explain  # which needs the words of this module
+
+        explain.table(document, console)
+
+
+def shortfall_words(document: dict[str, Any]) -> list[str]:
+    """Why there is no plan, what would be enough, and how much could be served."""
+    lines = [document["reason"]]
+    if document["relaxations"]:
+        lines.append("one of these would be enough:")
+    for row in document["relaxations"]:
+        key, before, to = row["limit"], row["from"], row["to"]
+        lines.append(f"  {key} {bound(key, before)} → {amount(key, to)} ({difference(key, to - before)})")
+    if document.get("unhelpful"):
+        lines.append(f"no help alone, however far relaxed: {', '.join(document['unhelpful'])}")
+    if "largest_rate_rps" in document:
+        lines.append(_served(document["largest_rate_rps"], document["rate_rps"]))
+    return lines
+
+
+def _served(largest_rps: float, rate_rps: float) -> str:
+    if largest_rps == 0:
+        return "within these limits no rate at all can be served"
+    if largest_rps < rate_rps:
+        return f"the largest rate within these limits is {rate(largest_rps)}"
+    upto = "however large" if largest_rps == float("inf") else f"up to {rate(largest_rps)}"
+    return (
+        f"within these limits larger rates can be served ({upto}): at {rate_rps:g} requests/s batches fill too slowly"
+    )
 
 
 def _words(row: dict[str, Any] | None) -> str:

@@ -1,12 +1,14 @@
 """A trace expression, taken apart: `poisson:20x60s+FILE@0:600/8` → terms. Opens no file; `trace.assemble` goes on.
 
     expression  = term { "+" term }
-    term        = KIND ":" RATE [ ":cv" CV ] "x" DURATION     a process: constant, poisson, gamma
-                | FILE [ "@" START ":" END ] [ "/" DAMPING ]  counts per second
+    term        = ( process | file ) [ "*" SPEED ]            SPEED times as fast: a minute takes 60 s / SPEED
+    process     = KIND ":" RATE [ ":cv" CV ] "x" DURATION     constant, poisson, gamma
+    file        = FILE [ "@" START ":" END ] [ "/" DAMPING ]  counts per second
     DURATION    = NUMBER ( "us" | "ms" | "s" | "m" | "h" )
 
-A file whose whole path looks like something else can be told apart: `./poisson:x` is a file, and `runs/2020/1` is the
-file `runs/2020`, undamped.
+SPEED compresses time: as many requests in less of it, so rates grow by SPEED; DAMPING is what takes requests away.
+A file whose whole path looks like something else can be told apart: `./poisson:x` is a file, `runs/2020/1` is the
+file `runs/2020`, undamped, and `a*2*1` the file `a*2`.
 """
 
 from __future__ import annotations
@@ -21,10 +23,12 @@ from ipa.workload.processes import PROCESSES
 
 LONGEST_S = 1e8
 SMALLEST_CV, LARGEST_CV = 0.01, 100.0
+SMALLEST_SPEED, LARGEST_SPEED = 0.001, 1000.0
 
 # DOTALL: a path may hold any character
 _PROCESS = re.compile(r"(?P<kind>[A-Za-z_-]+):(?P<body>.*)", re.DOTALL)
 _SLICED = re.compile(r"(?P<path>.*)@(?P<start>[^@:/]*):(?P<end>[^@:/]*)(?:/(?P<damping>.*))?", re.DOTALL)
+_FASTER = re.compile(r"(?P<term>.*)\*(?P<speed>[0-9.eE-]*)", re.DOTALL)
 _WHOLE = re.compile(r"(?P<path>.*?)(?:/(?P<damping>-?[0-9.]+))?", re.DOTALL)
 
 
@@ -40,13 +44,15 @@ class ProcessTerm:
 
 @dataclass(frozen=True, slots=True)
 class FileTerm:
-    """Seconds `start` to `end` (excluded; None is the end of the file), every count divided by `damping`."""
+    """Seconds `start` to `end` (excluded; None is the end of the file), every count divided by `damping`; each takes
+    1 / `speed` seconds."""
 
     path: str
     start: int
     end: int | None
     damping: int
     where: str
+    speed: float = 1.0
 
 
 Term = ProcessTerm | FileTerm
@@ -72,12 +78,22 @@ def _where(expression: str, number: int, terms: int) -> str:
 def _term(text: str, where: str) -> Term:
     text = text.strip()
     if not text:
-        raise UsageError(f"{where}: is empty; give KIND:RATExDURATION or FILE[@START:END][/DAMPING]")
+        raise UsageError(f"{where}: is empty; give KIND:RATExDURATION or FILE[@START:END][/DAMPING][*SPEED]")
+    faster = _FASTER.fullmatch(text)
+    speed = 1.0 if faster is None else _speed(faster["speed"], where)
+    text = text if faster is None else faster["term"]
     process = _PROCESS.fullmatch(text)
-    return _process(process["kind"], process["body"], where) if process else _file(text, where)
+    return _process(process["kind"], process["body"], speed, where) if process else _file(text, speed, where)
 
 
-def _process(kind: str, body: str, where: str) -> ProcessTerm:
+def _speed(text: str, where: str) -> float:
+    speed = _number(text, where, "SPEED")
+    if not SMALLEST_SPEED <= speed <= LARGEST_SPEED:
+        raise UsageError(f"{where}: SPEED {text} must lie in {SMALLEST_SPEED:g}…{LARGEST_SPEED:g}")
+    return speed
+
+
+def _process(kind: str, body: str, speed: float, where: str) -> ProcessTerm:
     if kind not in PROCESSES:
         known = ", ".join(PROCESSES)
         raise UsageError(f"{where}: unknown kind {kind!r}; known are {known} (a file of that name: ./{kind}:…)")
@@ -85,7 +101,9 @@ def _process(kind: str, body: str, where: str) -> ProcessTerm:
     if not times:
         raise UsageError(f"{where}: {body!r} must be RATExDURATION, as in {kind}:20x60s")
     rate, _, parameter = numbers.partition(":")
-    return ProcessTerm(kind, _rate(rate, where), _cv(kind, parameter, where), _duration_s(duration, where))
+    # a stationary process in compressed time is the same process at a higher rate
+    rate_rps, duration_s = _rate(rate, where) * speed, _duration_s(duration, where) / speed
+    return ProcessTerm(kind, rate_rps, _cv(kind, parameter, where), duration_s)
 
 
 def _rate(text: str, where: str) -> float:
@@ -109,7 +127,7 @@ def _cv(kind: str, parameter: str, where: str) -> float:
     return cv
 
 
-def _file(text: str, where: str) -> FileTerm:
+def _file(text: str, speed: float, where: str) -> FileTerm:
     match = _SLICED.fullmatch(text)
     start, end = 0, None
     if match is not None:
@@ -124,7 +142,7 @@ def _file(text: str, where: str) -> FileTerm:
         raise UsageError(f"{where}: DAMPING {damping} must be at least 1")
     if not match["path"]:
         raise UsageError(f"{where}: {text!r} names no file")
-    return FileTerm(match["path"], start, end, damping, where)
+    return FileTerm(match["path"], start, end, damping, where, speed)
 
 
 def _whole(text: str, where: str, what: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +20,7 @@ class LoadResult:
 
     `send_lag_s`: sent − intended. `latency_s`: intended → full answer, answered requests only.
     `outcome`: UNSENT, FAILED, DROPPED or ANSWERED. `match`: WRONG, RIGHT or UNKNOWN against the label.
+    `reason`: why it was dropped or has failed, an index into `reasons`. `waited`: how many found all connections busy.
     """
 
     intended_s: FloatArray
@@ -26,12 +28,18 @@ class LoadResult:
     latency_s: FloatArray
     outcome: NDArray[np.int8]
     match: NDArray[np.int8]
+    reason: NDArray[np.uint8]
+    reasons: tuple[str, ...]
+    waited: int = 0
     interrupted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class LoadSummary:
-    """sent = answered + dropped + failed. `slo_share`: answered in time / sent. None is unknown."""
+    """sent = answered + dropped + failed. `slo_share`: answered in time / sent. None is unknown.
+
+    `drops` and `failures`: how many for each reason; their sums are `dropped` and `failed`.
+    """
 
     sent: int
     answered: int
@@ -45,6 +53,8 @@ class LoadSummary:
     accuracy: float | None
     core_hours: float | None
     send_lag_p99_s: float | None
+    drops: Mapping[str, int]
+    failures: Mapping[str, int]
 
 
 def summarise(result: LoadResult, slo_s: float, core_seconds: float | None) -> LoadSummary:
@@ -52,13 +62,12 @@ def summarise(result: LoadResult, slo_s: float, core_seconds: float | None) -> L
     answered = result.outcome == ANSWERED
     sent = int(np.count_nonzero(result.outcome != UNSENT))
     latency_s = result.latency_s[answered]
-    in_time = int(np.count_nonzero(latency_s <= slo_s + 1e-9))
     return LoadSummary(
         sent=sent,
         answered=int(np.count_nonzero(answered)),
         dropped=int(np.count_nonzero(result.outcome == DROPPED)),
         failed=int(np.count_nonzero(result.outcome == FAILED)),
-        slo_share=in_time / sent if sent else None,
+        slo_share=int(np.count_nonzero(in_time(latency_s, slo_s))) / sent if sent else None,
         mean_s=float(latency_s.mean()) if len(latency_s) else None,
         p50_s=_quantile(latency_s, 0.50),
         p95_s=_quantile(latency_s, 0.95),
@@ -66,7 +75,21 @@ def summarise(result: LoadResult, slo_s: float, core_seconds: float | None) -> L
         accuracy=_accuracy(result.match[answered]),
         core_hours=None if core_seconds is None else core_seconds / 3600,
         send_lag_p99_s=_quantile(result.send_lag_s[result.outcome != UNSENT], 0.99),
+        drops=_by_reason(result, DROPPED),
+        failures=_by_reason(result, FAILED),
     )
+
+
+def _by_reason(result: LoadResult, outcome: int) -> dict[str, int]:
+    """The most frequent first."""
+    counts = np.bincount(result.reason[result.outcome == outcome], minlength=len(result.reasons)).tolist()
+    found = [(reason, count) for reason, count in zip(result.reasons, counts, strict=True) if count]
+    return dict(sorted(found, key=lambda each: -each[1]))
+
+
+def in_time(latency_s: FloatArray, slo_s: float) -> NDArray[np.bool_]:
+    """Which latencies meet the SLO; a limit holds up to 1e-9."""
+    return latency_s <= slo_s + 1e-9
 
 
 def _quantile(values: FloatArray, q: float) -> float | None:

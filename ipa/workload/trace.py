@@ -10,7 +10,7 @@ import numpy as np
 
 from ipa.errors import UsageError
 from ipa.workload.counts import Counts, select
-from ipa.workload.expression import ProcessTerm, Term
+from ipa.workload.expression import LONGEST_S, ProcessTerm, Term
 from ipa.workload.processes import FloatArray, count_arrivals, process_arrivals
 
 MOST_REQUESTS = 100_000_000
@@ -18,13 +18,14 @@ MOST_REQUESTS = 100_000_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CountSegment:
-    """Requests in each whole second."""
+    """Requests in each second, of which `speed` pass in one second of the trace."""
 
     counts: Counts
+    speed: float = 1.0
 
     @property
     def duration_s(self) -> float:
-        return float(len(self.counts))
+        return len(self.counts) / self.speed
 
     @property
     def expected_requests(self) -> float:
@@ -66,7 +67,9 @@ def assemble(terms: Iterable[Term], counts: Mapping[str, Counts]) -> Trace:
     """The trace of `terms`; `counts` holds every second of each file they name. Raises UsageError."""
     return Trace(
         tuple(
-            ProcessSegment(term) if isinstance(term, ProcessTerm) else CountSegment(select(counts[term.path], term))
+            ProcessSegment(term)
+            if isinstance(term, ProcessTerm)
+            else CountSegment(select(counts[term.path], term), term.speed)
             for term in terms
         )
     )
@@ -75,8 +78,10 @@ def assemble(terms: Iterable[Term], counts: Mapping[str, Counts]) -> Trace:
 def arrival_times(trace: Trace, seed: int) -> FloatArray:
     """Seconds from the start of the trace, sorted, in [0, duration_s); the same for the same seed.
 
-    Raises UsageError for more than MOST_REQUESTS, which would not fit in memory.
+    Raises UsageError for more than MOST_REQUESTS or LONGEST_S, which would not fit in memory.
     """
+    if trace.duration_s > LONGEST_S:
+        raise UsageError(f"the trace takes {trace.duration_s:.3g} s; at most {LONGEST_S:g} s can be made")
     if trace.expected_requests > MOST_REQUESTS:
         raise UsageError(
             f"the trace has about {trace.expected_requests:.3g} requests; at most {MOST_REQUESTS:,} can be made"
@@ -97,6 +102,6 @@ def counts_per_second(times_s: FloatArray, duration_s: float) -> Counts:
 
 def _segment_arrivals(segment: Segment, rng: np.random.Generator) -> FloatArray:
     if isinstance(segment, CountSegment):
-        return count_arrivals(segment.counts, rng)
+        return count_arrivals(segment.counts, rng) / segment.speed
     term = segment.term
     return process_arrivals(term.kind, term.rate_rps, term.cv, term.duration_s, rng)

@@ -3,72 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-import socket
+import sys
 import time
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 from aiohttp import web
 
-from ipa.adapters.loadgen import Load, fetch_core_seconds, fetch_metadata, run_load, sample_order
-from ipa.adapters.payload import Bodies, Payload, assumed_tensor
-from ipa.errors import Unavailable, UsageError
-from ipa.workload.summary import LoadSummary, summarise
-from tests.adapters.null_server import (
-    CORE_SECONDS_A_REQUEST,
-    METADATA,
-    TOKEN,
-    first_pixel,
-    label,
-    null_server,
-)
-
-SAMPLES = 10
+from ipa.adapters.load_http import HTTP
+from ipa.adapters.load_target import Target
+from ipa.adapters.loadgen import MOST_REQUESTS, lead_in, run_load, sample_order, schedule
+from ipa.errors import UsageError
+from ipa.workload.expression import parse
+from ipa.workload.summary import LoadSummary
+from ipa.workload.trace import assemble
+from tests.adapters.loads import SAMPLES, a_load, evenly, sent, summed_up, unused_address
+from tests.adapters.null_server import first_pixel, label, null_server
 
 
-def _load(url: str, requests: int, rate_rps: float, timeout_s: float = 30.0, warm_up: int = 5) -> Load:
-    """Sample i is filled with i, and its label is i: first_pixel() is always right."""
-    inputs = np.repeat(np.arange(SAMPLES, dtype=np.float32), 4).reshape(SAMPLES, 2, 2)
-    payload = Payload(Path("p.npz"), inputs, np.arange(SAMPLES))
-    return Load(
-        url=url,
-        pipeline="digits",
-        intended_s=np.arange(requests) / rate_rps,
-        samples=sample_order(SAMPLES, requests, 0),
-        bodies=Bodies(payload, assumed_tensor(payload)),
-        labels=payload.labels,
-        timeout_s=timeout_s,
-        warm_up=warm_up,
-    )
-
-
-def _run(load: Load, slo_s: float = 10.0) -> LoadSummary:
-    summary = summarise(run_load(load, lambda sent: None), slo_s, None)
-    assert summary.sent == summary.answered + summary.dropped + summary.failed
-    return summary
-
-
-def _unused_url() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{probe.getsockname()[1]}"
+def _run(url: str, requests: int, rate_rps: float, timeout_s: float = 30.0) -> LoadSummary:
+    return summed_up(sent(HTTP, url, a_load(HTTP, evenly(requests, rate_rps), timeout_s)))
 
 
 def test_everything_is_sent_answered_and_right() -> None:
     with null_server() as server:
-        summary = _run(_load(server.url, requests=200, rate_rps=500))
+        summary = _run(server.url, 200, 500)
     assert (summary.sent, summary.answered, summary.accuracy) == (200, 200, 1.0)
     assert summary.slo_share == 1.0
-    assert len(server.received) == 205  # 5 to warm up
-    sent = [body["inputs"][0]["data"][0] for body in server.received[5:]]
-    assert sorted(sent) == sorted(list(range(SAMPLES)) * 20)
+    assert len(server.received) == 200
+    pixels = [body["inputs"][0]["data"][0] for body in server.received]
+    assert sorted(pixels) == sorted(list(range(SAMPLES)) * 20)
 
 
 def test_an_empty_trace() -> None:
     with null_server() as server:
-        summary = _run(_load(server.url, requests=0, rate_rps=1))
+        summary = _run(server.url, 0, 1)
     assert (summary.sent, summary.slo_share, summary.p99_s, summary.send_lag_p99_s) == (0, None, None, None)
 
 
@@ -80,8 +51,10 @@ async def _by_turns(number: int, body: dict[str, Any]) -> web.Response:
 
 def test_503_and_504_are_dropped_all_else_has_failed() -> None:
     with null_server(_by_turns) as server:
-        summary = _run(_load(server.url, requests=100, rate_rps=1000))
+        summary = _run(server.url, 100, 1000)
     assert (summary.answered, summary.dropped, summary.failed) == (20, 40, 40)
+    assert summary.drops == {"status-503": 20, "status-504": 20}
+    assert summary.failures == {"status-400": 20, "status-500": 20}
     assert summary.slo_share == pytest.approx(0.2)
 
 
@@ -102,7 +75,7 @@ def test_the_label_is_the_first_value_of_the_first_output(text: str, accuracy: f
         return web.Response(text=text, content_type="application/json")
 
     with null_server(answer) as server:
-        summary = _run(_load(server.url, requests=10, rate_rps=1000))
+        summary = _run(server.url, 10, 1000)
     assert (summary.answered, summary.accuracy) == (10, accuracy)
 
 
@@ -116,22 +89,37 @@ def test_a_stalled_server_shows_in_the_latencies_of_all_who_waited() -> None:
         return await first_pixel(number, body)
 
     with null_server(answer) as server:
-        summary = _run(_load(server.url, requests=200, rate_rps=100))
+        summary = _run(server.url, 200, 100)
     assert summary.answered == 200
     assert summary.p99_s is not None
     assert summary.p99_s >= 0.5
 
 
 def test_latency_runs_from_the_intended_time_not_from_a_free_connection() -> None:
-    """600 requests at once over 256 connections, 0.2 s each: the last ones wait for two rounds before theirs."""
+    """30 requests at once over 10 connections, 0.2 s each: the last ones wait for two rounds before theirs. That is no
+    lag of the generator, but the connections were too few, which is counted."""
+    at_once, most = 0, 0
 
     async def answer(number: int, body: dict[str, Any]) -> web.Response:
+        nonlocal at_once, most
+        at_once += 1
+        most = max(most, at_once)
         await asyncio.sleep(0.2)
+        at_once -= 1
         return await first_pixel(number, body)
 
     with null_server(answer) as server:
-        result = run_load(_load(server.url, requests=600, rate_rps=1e9), lambda sent: None)
+        result = sent(HTTP, server.url, a_load(HTTP, evenly(30, 1e9), connections=10))
+    summary = summed_up(result)
+    assert (summary.answered, most, result.waited) == (30, 10, 20)
     assert np.max(result.latency_s) >= 0.6
+    assert np.max(result.send_lag_s) < np.max(result.latency_s)
+
+
+def test_more_connections_than_select_can_watch() -> None:
+    with null_server() as server:
+        summary = summed_up(sent(HTTP, server.url, a_load(HTTP, evenly(50, 500), connections=2000)))
+    assert (summary.answered, summary.accuracy) == (50, 1.0)
 
 
 def test_no_answer_in_time_has_failed() -> None:
@@ -140,14 +128,25 @@ def test_no_answer_in_time_has_failed() -> None:
         return await first_pixel(number, body)
 
     with null_server(answer) as server:
-        summary = _run(_load(server.url, requests=20, rate_rps=100, timeout_s=1.0, warm_up=0))
-    assert summary.sent == 20
+        summary = _run(server.url, 20, 100, timeout_s=1.0)
+    assert (summary.sent, summary.failures["timeout"]) == (20, summary.failed)
     assert summary.failed >= 10
 
 
+def test_no_free_connection_in_time_has_failed_too() -> None:
+    async def answer(number: int, body: dict[str, Any]) -> web.Response:
+        await asyncio.sleep(600)
+        return await first_pixel(number, body)
+
+    with null_server(answer) as server:
+        summary = summed_up(sent(HTTP, server.url, a_load(HTTP, evenly(40, 400), timeout_s=0.5, connections=2)))
+    assert (summary.sent, summary.failures) == (40, {"timeout": 40})
+
+
 def test_connection_refused_has_failed() -> None:
-    summary = _run(_load(_unused_url(), requests=50, rate_rps=500))
+    summary = _run(f"http://{unused_address()}", 50, 500)
     assert (summary.sent, summary.failed, summary.slo_share, summary.mean_s) == (50, 50, 0.0, None)
+    assert summary.failures == {"connect": 50}
 
 
 def test_a_connection_cut_off_has_failed() -> None:
@@ -155,14 +154,15 @@ def test_a_connection_cut_off_has_failed() -> None:
         raise asyncio.CancelledError  # aiohttp closes the connection without an answer
 
     with null_server(answer) as server:
-        summary = _run(_load(server.url, requests=10, rate_rps=100))
-    assert (summary.sent, summary.failed) == (10, 10)
+        summary = _run(server.url, 10, 100)
+    assert (summary.sent, summary.failures) == (10, {"closed": 10})
 
 
 def test_progress_ends_with_everything_sent() -> None:
     seen: list[int] = []
     with null_server() as server:
-        run_load(_load(server.url, requests=60, rate_rps=50), seen.append)
+        target = Target("digits", server.url, HTTP, None)
+        run_load(a_load(HTTP, evenly(60, 50)), target.open_wire, seen.append)
     assert seen == sorted(seen)
     assert seen[-1] == 60
     assert len(seen) >= 2
@@ -175,26 +175,34 @@ def test_sample_order_takes_all_in_turn() -> None:
     assert sample_order(4, 0, seed=1).tolist() == []
 
 
-def test_metadata() -> None:
-    with null_server() as server:
-        assert fetch_metadata(server.url + "/", "digits") == METADATA
-        with pytest.raises(UsageError, match="answered 404"):
-            fetch_metadata(server.url, "other/name")
-    with pytest.raises(Unavailable, match="/v2/models/digits"):
-        fetch_metadata(_unused_url(), "digits")
-    with pytest.raises(UsageError, match="is no URL"):
-        fetch_metadata("localhost", "digits")
+def test_a_lead_in_is_the_first_seconds_of_a_load() -> None:
+    load = a_load(HTTP, evenly(10, 2.0))
+    lead = lead_in(load, 1.6)
+    assert lead.intended_s.tolist() == [0.0, 0.5, 1.0, 1.5]
+    assert lead.samples.tolist() == load.samples[:4].tolist()
+    assert len(lead_in(load, 0.0).intended_s) == 0
+    assert len(lead_in(load, 60.0).intended_s) == 10
 
 
-def test_core_seconds_need_the_token() -> None:
-    with null_server() as server:
-        assert fetch_core_seconds(server.url, TOKEN) == 0
-        _run(_load(server.url, requests=95, rate_rps=1000))
-        assert fetch_core_seconds(server.url, TOKEN) == 100 * CORE_SECONDS_A_REQUEST
-        with pytest.raises(UsageError, match="answered 401"):
-            fetch_core_seconds(server.url, "guess")
+def test_more_requests_than_one_load_can_hold_are_refused() -> None:
+    trace = assemble(parse(f"constant:{MOST_REQUESTS}x2s"), {})
+    with pytest.raises(UsageError, match="one load sends at most 20,000,000"):
+        schedule(trace, 0)
 
 
-def test_core_seconds_of_nothing_are_unavailable() -> None:
-    with pytest.raises(Unavailable, match="/status"):
-        fetch_core_seconds(_unused_url(), "token")
+def test_requests_that_wait_are_no_objects() -> None:
+    """Nobody answers 100,000 requests that are due at once: an object for each would show in the allocated blocks."""
+
+    class Stalled:
+        def send(self, request: int, sample: int) -> Callable[[], None]:
+            return lambda: None
+
+        async def close(self) -> None:
+            pass
+
+    load = a_load(HTTP, np.zeros(100_000), timeout_s=0.3)
+    blocks = [sys.getallocatedblocks()]
+    result = run_load(load, lambda bodies, tell: Stalled(), lambda sent: blocks.append(sys.getallocatedblocks()))
+    blocks.append(sys.getallocatedblocks())
+    assert max(blocks) - blocks[0] < 20_000
+    assert summed_up(result).failures == {"timeout": 100_000}

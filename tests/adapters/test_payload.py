@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 import pytest
 
 from ipa.adapters import payload as module
-from ipa.adapters.payload import Bodies, InputTensor, Payload, assumed_tensor, input_tensor, read_payload
+from ipa.adapters.load_http import encode
+from ipa.adapters.payload import Bodies, InputTensor, Payload, assumed_tensor, input_tensor, read_payload, read_payloads
 from ipa.errors import ConfigError
 
 INPUTS = np.arange(12, dtype=np.float32).reshape(3, 2, 2) / 7
@@ -80,6 +82,11 @@ def test_what_fits(shape: tuple[int, ...]) -> None:
         (_metadata(-1, 2, 2, datatype="INT64"), "the model takes INT64"),
         ({"inputs": []}, "must take one input"),
         ({}, "must take one input"),
+        ({"inputs": "image"}, "must take one input"),
+        ({"inputs": [3]}, "metadata gives 3 where"),
+        ({"inputs": [{"name": "image", "datatype": "FP32"}]}, "where name, datatype and shape belong"),
+        ({"inputs": [{"name": "image", "datatype": "FP32", "shape": []}]}, "where name, datatype and shape belong"),
+        ({"inputs": [{"name": "image", "datatype": "FP32", "shape": [-1, "2"]}]}, "metadata gives"),
         ({"inputs": _metadata(-1)["inputs"] * 2}, "must take one input"),
     ],
 )
@@ -91,8 +98,28 @@ def test_what_does_not_fit(metadata: dict[str, Any], rule: str) -> None:
 def test_bodies_are_v2_json_of_exactly_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "KEEP_BODIES", 2)  # the third is encoded when asked for
     payload = _payload()
-    bodies = Bodies(payload, assumed_tensor(payload))
+    bodies = Bodies([payload], partial(encode, "digits", assumed_tensor(payload)))
     for sample in (2, 0, 1, 2):
         (tensor,) = json.loads(bodies.body(sample))["inputs"]
         assert (tensor["name"], tensor["datatype"], tensor["shape"]) == ("input", "FP32", [1, 2, 2])
         assert np.array_equal(np.array(tensor["data"], dtype=np.float32), INPUTS[sample].reshape(-1))
+
+
+def test_samples_and_labels_count_through_all_files_in_order(tmp_path: Path) -> None:
+    """The files may differ in shape where the model leaves it open: every request is a sample of its own."""
+    np.savez(tmp_path / "a.npz", inputs=INPUTS, labels=[4, 5, 6])
+    np.savez(tmp_path / "b.npz", inputs=INPUTS[:1, :1] * 2, labels=["seven"])
+    payloads = read_payloads([tmp_path / "a.npz", tmp_path / "b.npz"], tmp_path / "configured.npz")
+    bodies = Bodies(payloads, lambda row: row.tobytes())
+    assert len(bodies) == 4
+    assert [bodies.label(sample) for sample in range(4)] == [4, 5, 6, "seven"]
+    assert [bodies.body(sample) for sample in range(3)] == [row.tobytes() for row in INPUTS]
+    assert bodies.body(3) == (INPUTS[0, :1] * 2).tobytes()
+
+
+def test_without_files_the_configured_one_is_read(tmp_path: Path) -> None:
+    np.savez(tmp_path / "configured.npz", inputs=INPUTS, labels=[4, 5, 6])
+    (payload,) = read_payloads([], tmp_path / "configured.npz")
+    assert payload.labels.tolist() == [4, 5, 6]
+    with pytest.raises(ConfigError, match=r"load\.payload: is needed"):
+        read_payloads([], None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import csv
 import json
 import os
 import signal
@@ -20,6 +21,8 @@ import yaml
 from aiohttp import web
 
 from ipa.adapters import state
+from ipa.cli.app import main
+from tests.adapters.null_grpc_server import null_grpc_server
 from tests.adapters.null_server import CORE_SECONDS_A_REQUEST, TOKEN, first_pixel, null_server
 
 CONFIG = """
@@ -42,6 +45,8 @@ KEYS = [
     "accuracy",
     "core_hours",
     "send_lag_p99_s",
+    "drops",
+    "failures",
 ]
 REFUSED = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -98,7 +103,7 @@ def test_json_holds_exactly_the_keys_of_the_contract(folder: Path) -> None:
     assert code == 0, err
     document = json.loads(out)
     assert list(document) == KEYS
-    assert document["sent"] == document["answered"] == len(server.received) - 5
+    assert document["sent"] == document["answered"] == len(server.received)
     assert (document["accuracy"], document["slo_share"], document["core_hours"]) == (1.0, 1.0, None)
 
 
@@ -116,8 +121,7 @@ def test_an_attached_run_gives_url_and_core_hours(folder: Path) -> None:
     with null_server() as server, _running(folder, server.url):
         code, out, err = _load(folder, "--trace", "constant:50x1s", "--output", "json")
     assert code == 0, err
-    # the 5 requests to warm up are sent after the first reading
-    assert json.loads(out)["core_hours"] == pytest.approx(55 * CORE_SECONDS_A_REQUEST / 3600)
+    assert json.loads(out)["core_hours"] == pytest.approx(50 * CORE_SECONDS_A_REQUEST / 3600)
 
 
 def test_the_cores_of_a_local_run_do_not_count_for_a_load_elsewhere(folder: Path) -> None:
@@ -125,14 +129,14 @@ def test_the_cores_of_a_local_run_do_not_count_for_a_load_elsewhere(folder: Path
         code, out, err = _load(folder, "--trace", "constant:50x200ms", "--url", other.url, "--output", "json")
     assert code == 0, err
     assert json.loads(out)["core_hours"] is None
-    assert (len(server.received), len(other.received)) == (0, 15)
+    assert (len(server.received), len(other.received)) == (0, 10)
 
 
 def test_a_server_that_refuses_is_a_result_not_an_error(folder: Path) -> None:
     code, out, err = _load(folder, "--trace", "constant:50x200ms", "--url", REFUSED, "--output", "json")
     document = json.loads(out)
     assert code == 0, err
-    assert (document["sent"], document["failed"], document["mean_s"]) == (10, 10, None)
+    assert (document["sent"], document["failures"], document["mean_s"]) == (10, {"connect": 10}, None)
     assert "warning: http://127.0.0.1:9/v2/models/digits" in err
 
 
@@ -145,12 +149,30 @@ def test_a_server_that_refuses_is_a_result_not_an_error(folder: Path) -> None:
         (["--trace", "poisson:1x1s", "--url", "localhost"], "is no URL"),
         (["--trace", "poisson:1x1s", "--url", REFUSED, "--timeout", "5"], "--timeout"),
         (["--trace", "poisson:1x1s", "--url", REFUSED, "--output", "xml"], "xml"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--protocol", "grpc"], "is no gRPC address"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--warm-up", "5"], "--warm-up: '5' is not a duration"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--connections", "0"], "--connections"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--payload", "none.npz"], "none.npz"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--per-second", "s.txt"], "is not .csv"),
+        (["--trace", "poisson:1x1s", "--url", REFUSED, "--plot", "none/p.png"], "does not exist"),
+        (["--trace", "poisson:1e6x1m", "--url", REFUSED], "one load sends at most 20,000,000"),
         (["--url", REFUSED], "--trace"),
     ],
 )
-def test_wrong_usage_exits_2_and_names_it(folder: Path, arguments: list[str], message: str) -> None:
-    code, out, err = _load(folder, *arguments)
-    assert (code, out) == (2, "")
+def test_wrong_usage_exits_2_and_names_it(
+    folder: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
+    monkeypatch.setattr(sys, "argv", ["ipa", "load", "digits.yaml", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    out, err = capsys.readouterr()
+    assert (end.value.code, out) == (2, "")
     assert message in err
 
 
@@ -175,8 +197,8 @@ def test_interrupted_it_still_reports_and_what_was_in_flight_has_failed(folder: 
             "--url",
             server.url,
             "--output=json",
-            "--warm-up=0",
             "--timeout=10m",
+            "--per-second=s.csv",
         )
         with process:
             while len(server.received) < 50 and process.poll() is None:
@@ -189,6 +211,68 @@ def test_interrupted_it_still_reports_and_what_was_in_flight_has_failed(folder: 
     assert document["sent"] >= 50
     assert document["failed"] >= 25
     assert document["answered"] >= 1
+    assert document["failures"] == {"interrupted": document["failed"]}
+    assert sum(int(row["sent"]) for row in _rows(folder / "s.csv")) == document["sent"]
+
+
+def test_interrupted_while_it_warms_up_nothing_was_sent(folder: Path) -> None:
+    with null_server() as server:
+        process = _start(
+            folder,
+            "--trace=constant:50x10m",
+            "--url",
+            server.url,
+            "--output=json",
+            "--warm-up=1m",
+            "--per-second=s.csv",
+        )
+        with process:
+            while len(server.received) < 10 and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert json.loads(out)["sent"] == 0
+    assert _rows(folder / "s.csv") == []
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_seconds_curve_payloads_and_warm_up(folder: Path) -> None:
+    """Two payloads take turns: ten samples of the config's kind and ten whose labels are wrong."""
+    pixels = np.repeat(np.arange(10, dtype=np.float32), 4).reshape(10, 2, 2)
+    np.savez(folder / "wrong.npz", inputs=pixels, labels=np.full(10, 77))
+    arguments = ["--payload", "samples.npz", "--payload", "wrong.npz", "--warm-up", "100ms", "--connections", "3"]
+    arguments += ["--per-second", "s.csv", "--plot", "p.svg", "--output", "json"]
+    with null_server() as server:
+        code, out, err = _load(folder, "--trace", "constant:100x2s*2", "--url", server.url, *arguments)
+    document = json.loads(out)
+    assert code == 0, err
+    assert (document["sent"], document["accuracy"]) == (200, 0.5)
+    assert len(server.received) == 200 + 20
+    assert [row["sent"] for row in _rows(folder / "s.csv")] == ["200"]
+    assert b"<svg" in (folder / "p.svg").read_bytes()
+
+
+def test_over_grpc(folder: Path) -> None:
+    with null_grpc_server() as address:
+        code, out, err = _load(
+            folder,
+            "--trace",
+            "constant:100x500ms",
+            "--url",
+            f"grpc://{address}",
+            "--output",
+            "json",
+            "--warm-up",
+            "50ms",
+        )
+    assert code == 0, err
+    document = json.loads(out)
+    assert (document["sent"], document["answered"], document["accuracy"]) == (50, 50, 1.0)
 
 
 def test_help_names_the_kinds_of_traces(folder: Path) -> None:

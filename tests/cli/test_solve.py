@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +97,80 @@ def test_infeasible_is_exit_3_with_the_limit_in_the_same_document(config: str) -
     assert document["objective"] is None
     assert document["reason"].startswith("no feasible plan at 1000 requests/s: limits.cores 3 cannot be met")
     assert document["relaxations"] == [{"limit": "limits.cores", "from": 3.0, "to": 18.0}]
+    assert document["unhelpful"] == ["slo.latency"]
+    assert document["largest_rate_rps"] == pytest.approx(0.8 * 190)  # one core of `light`, two of `small`
+
+
+def test_the_largest_rate_is_feasible_when_copied(config: str) -> None:
+    largest = solved(config, "--rate", "1000", code=3)["largest_rate_rps"]
+    assert solved(config, "--rate", repr(largest))["feasible"]
+    assert not solved(config, "--rate", repr(largest * 1.00001), code=3)["feasible"]
+
+
+def test_infeasible_in_words_names_what_would_help_and_what_would_not(config: str) -> None:
+    done = ipa("solve", config, "--rate", "1000", "--dry-run", "--explain")
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[1:] == [
+        "one of these would be enough:",
+        "  limits.cores 3 → 18 (+15)",
+        "no help alone, however far relaxed: slo.latency",
+        "the largest rate within these limits is 152 requests/s",
+    ]
+
+
+@pytest.fixture
+def accurate(tmp_path: Path) -> str:
+    """`large` would pay from 5 cores on at 20 requests/s: two replicas with two cores, and one for `light`."""
+    return str(write(tmp_path, {**LIMITS, "objective": {"accuracy": 30}}))
+
+
+def test_explain_says_what_binds_and_what_the_next_unit_is_worth(accurate: str) -> None:
+    explained = solved(accurate, "--rate", "20", "--explain")["explain"]
+    assert list(explained) == ["objective", "binding", "limits", "rate", "largest_rate_rps", "stopped_by"]
+    assert explained["binding"] == ["limits.cores"]
+    latency, cores = explained["limits"]
+    assert (latency["limit"], latency["binds"], latency["first_gain"]) == ("slo.latency", False, None)
+    assert (cores["limit"], cores["value"], cores["bound"], cores["slack"]) == ("limits.cores", 2.0, 3.0, 1.0)
+    assert (cores["next"]["to"], cores["next"]["gain"]) == (4.0, 0.0)
+    assert cores["first_gain"]["to"] == 5.0
+    assert cores["first_gain"]["gain"] == pytest.approx(30 * (0.9 - 0.7) * 0.8 - 3)
+    assert cores["first_gain"]["plan"][0] == {
+        "stage": "detect",
+        "variant": "large",
+        "hardware": "cpu",
+        "cores": 2,
+        "batch": 1,
+        "replicas": 2,
+    }
+    assert explained["rate"]["rate_rps"] == pytest.approx(22)
+    assert explained["largest_rate_rps"] == pytest.approx(152)
+    assert explained["stopped_by"] == ["limits.cores"]
+
+
+def test_explain_in_words(accurate: str) -> None:
+    shown = ipa("solve", accurate, "--rate", "20", "--dry-run", "--explain").stdout
+    assert "limits.cores binds" in shown
+    assert "limits.cores: +1 gains nothing, the first gain is at 5: +1.8 (" in shown
+    assert "(detect: 2×large (cpu, 2 cores, batch 1); accuracy 0.5600 → 0.7200; cores 2 → 5)" in shown
+    assert "the largest rate within the limits is 152 requests/s; limits.cores alone would let more through" in shown
+
+
+def test_explain_is_of_one_plan(config: str) -> None:
+    for others in (["--frontier"], [config]):
+        done = ipa("solve", config, *others, "--rate", "10", "--dry-run", "--explain")
+        assert done.returncode == 2
+        assert "--explain is of one plan" in done.stderr
+
+
+def test_explaining_a_limit_loads_no_solver_library(config: str) -> None:
+    code = (
+        "import sys; from ipa.cli.app import main\n"
+        "try:\n    main()\nexcept SystemExit:\n    pass\n"
+        "sys.exit(any(name in sys.modules for name in ('pyomo', 'pandas', 'matplotlib', 'kubernetes')))"
+    )
+    for rate in ("60", "1000"):
+        command = [sys.executable, "-c", code, "solve", config, "--rate", rate, "--dry-run", "--explain"]
+        assert subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def test_exit_code_tells_a_difference(config: str) -> None:

@@ -183,7 +183,7 @@ def test_branches_are_bounded_path_by_path() -> None:
 
 
 def test_auto_hands_over_when_labels_are_too_many_and_says_so() -> None:
-    problem = price(random_chain(2, 5, 5), 20.0)
+    problem = price(random_chain(1, 8, 8), 20.0)
     unproven = label.attempt(problem, most_labels=1)
     assert unproven is not None
     assert unproven.gap

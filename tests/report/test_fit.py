@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
 
 from ipa.domain import Measurement
-from ipa.errors import UsageError
 from ipa.latency.comparison import compare
-from ipa.report.fit import check_plot_file, document, formula_ms, plot, print_table
+from ipa.report.fit import document, formula_ms, plot, print_table
 
 ROWS = [
     *(Measurement("detect", "small", "cpu", 1, b, 0.01 + 0.002 * b, None, None, 0.02 * b) for b in (1, 2, 4)),
@@ -60,7 +58,6 @@ def test_formulas_read_in_milliseconds(coefficients: tuple[float, ...], text: st
 
 @pytest.mark.parametrize(("name", "starts"), [("curves.png", b"\x89PNG"), ("curves.SVG", b"<?xml")])
 def test_a_plot_is_an_image(tmp_path: Path, name: str, starts: bytes) -> None:
-    check_plot_file(tmp_path / name)
     plot("video", FITS, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(starts)
 
@@ -73,22 +70,3 @@ def test_a_plot_names_every_server(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     drawn = (tmp_path / "curves.svg").read_text()
     assert "detect/small 1 × cpu" in drawn
     assert "detect/large 2 × cpu" in drawn
-
-
-@pytest.mark.parametrize(
-    ("name", "complaint"),
-    [
-        ("curves.pdf", "'.pdf' is not one of .png, .svg"),
-        ("curves", "'' is not one of"),
-        ("no/curves.png", "no does not exist"),
-    ],
-)
-def test_what_cannot_be_drawn_is_said_before_the_work(tmp_path: Path, name: str, complaint: str) -> None:
-    with pytest.raises(UsageError, match=complaint):
-        check_plot_file(tmp_path / name)
-
-
-def test_a_missing_matplotlib_names_the_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.raises(UsageError, match=r"ipa\[plot\]"):
-        check_plot_file(tmp_path / "curves.png")

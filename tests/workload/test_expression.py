@@ -44,6 +44,25 @@ def test_a_file(text: str, path: str, start: int, end: int | None, damping: int)
 
 
 @pytest.mark.parametrize(
+    ("text", "path", "damping", "speed"),
+    [
+        ("t.txt*10", "t.txt", 1, 10.0),
+        ("t.txt@5:9/8*0.5", "t.txt", 8, 0.5),
+        ("a*b/t.txt", "a*b/t.txt", 1, 1.0),
+        ("a*2*1", "a*2", 1, 1.0),
+    ],
+)
+def test_a_file_at_another_speed(text: str, path: str, damping: int, speed: float) -> None:
+    (term,) = parse(text)
+    assert isinstance(term, FileTerm)
+    assert (term.path, term.damping, term.speed) == (path, damping, speed)
+
+
+def test_a_process_at_another_speed_has_another_rate() -> None:
+    assert parse("gamma:20:cv4x60s*10") == (ProcessTerm("gamma", 200.0, 4.0, 6.0),)
+
+
+@pytest.mark.parametrize(
     ("text", "rule"),
     [
         ("", "is empty"),
@@ -75,6 +94,12 @@ def test_a_file(text: str, path: str, start: int, end: int | None, damping: int)
         ("f/2.5", "DAMPING '2.5' must be a whole number"),
         ("f@0:2/x", "DAMPING 'x' must be a whole number"),
         ("@0:2", "names no file"),
+        ("*2", "names no file"),
+        ("f*0", "SPEED 0 must lie in 0.001…1000"),
+        ("poisson:20x60s*1e9", "SPEED 1e9 must lie in"),
+        ("f@0:2/8*", "SPEED '' is not a number"),
+        ("f@0:2/8*-2", "SPEED -2 must lie in"),
+        ("f@0:2/8*1.2.3", "SPEED '1.2.3' is not a number"),
     ],
 )
 def test_a_mistake_is_named(text: str, rule: str) -> None:
@@ -92,11 +117,12 @@ processes = st.builds(
     st.floats(1e-3, 1e6),
 )
 files = st.builds(
-    lambda path, start, seconds, damping: FileTerm(path, start, start + seconds, damping, ""),
-    st.text("abc/.-_@", min_size=1).filter(lambda path: path.strip() == path),
+    lambda path, start, seconds, damping, speed: FileTerm(path, start, start + seconds, damping, "", speed),
+    st.text("abc/.-_@*", min_size=1).filter(lambda path: path.strip() == path),
     st.integers(0, 10**9),
     st.integers(1, 10**9),
     st.integers(1, 10**6),
+    st.floats(0.001, 1000),
 )
 
 
@@ -104,7 +130,7 @@ def _write(term: Term) -> str:
     if isinstance(term, ProcessTerm):
         numbers = f"{term.rate_rps!r}:cv{term.cv!r}x{term.duration_s!r}s"
         return f"{term.kind}:{numbers}".replace("e+", "e")  # + joins terms
-    return f"{term.path}@{term.start}:{term.end}/{term.damping}"
+    return f"{term.path}@{term.start}:{term.end}/{term.damping}*{term.speed!r}"
 
 
 @settings(deadline=None)

@@ -32,6 +32,8 @@ def _result(rows: list[tuple[int, float, int]]) -> LoadResult:
         latency_s=np.array([row[1] for row in rows]),
         outcome=np.array([row[0] for row in rows], dtype=np.int8),
         match=np.array([row[2] for row in rows], dtype=np.int8),
+        reason=np.array([row[0] % 2 for row in rows], dtype=np.uint8),
+        reasons=("deadline", "timeout"),
     )
 
 
@@ -62,13 +64,15 @@ def test_late_dropped_and_failed_miss_the_slo() -> None:
         "accuracy": 0.5,
         "core_hours": 2.0,
         "send_lag_p99_s": pytest.approx(0.002),
+        "drops": {"deadline": 1},
+        "failures": {"timeout": 1},
     }
 
 
 @pytest.mark.parametrize("rows", [[], [(UNSENT, NAN, UNKNOWN)]])
 def test_nothing_sent_is_zeros_and_nulls(rows: list[tuple[int, float, int]]) -> None:
     values = list(asdict(summarise(_result(rows), 1.0, None)).values())
-    assert values == [0, 0, 0, 0] + [None] * 8
+    assert values == [0, 0, 0, 0] + [None] * 8 + [{}, {}]
 
 
 def test_nothing_answered_has_no_latency_and_meets_no_slo() -> None:
@@ -91,6 +95,7 @@ def test_sent_is_answered_dropped_and_failed(outcomes: list[int]) -> None:
     summary = summarise(_result([(o, 1.0 if o == ANSWERED else NAN, UNKNOWN) for o in outcomes]), 1, None)
     assert summary.sent == summary.answered + summary.dropped + summary.failed
     assert summary.sent == sum(outcome != UNSENT for outcome in outcomes)
+    assert (sum(summary.drops.values()), sum(summary.failures.values())) == (summary.dropped, summary.failed)
 
 
 @pytest.mark.parametrize(

@@ -75,3 +75,21 @@ def test_sorted_inside_and_counted(terms: list[str], seed: int) -> None:
 def test_more_than_fits_in_memory_is_refused() -> None:
     with pytest.raises(UsageError, match="at most 100,000,000"):
         arrival_times(_trace("poisson:1e9x60s"), 0)
+
+
+def test_speed_compresses_time_and_keeps_the_requests() -> None:
+    trace = _trace("f*4", 3, 0, 5, 1)
+    times_s = arrival_times(trace, seed=1)
+    assert (trace.duration_s, trace.expected_requests, len(times_s)) == (1.0, 9, 9)
+    assert np.array_equal(times_s * 4, arrival_times(_trace("f", 3, 0, 5, 1), seed=1))
+
+
+@pytest.mark.parametrize("process", ["constant:5x8s", "poisson:5x8s", "gamma:5:cv2x8s"])
+def test_a_faster_process_is_the_same_process_in_less_time(process: str) -> None:
+    slow, fast = arrival_times(_trace(process), 3), arrival_times(_trace(f"{process}*4"), 3)
+    assert fast * 4 == pytest.approx(slow)
+
+
+def test_longer_than_fits_in_memory_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"takes 2e\+08 s; at most 1e\+08 s"):
+        arrival_times(_trace("constant:1x100000000s+constant:1x100000000s"), 0)

@@ -109,7 +109,7 @@ class GrpcIngress:
         if isinstance(answer, Refusal):
             answer = _status(answer)
         if isinstance(answer, Status):
-            await context.abort(answer.code, answer.details[:_DETAILS_LIMIT], answer.headers)
+            await _abort(context, answer)
         return bytes(answer.SerializeToString())
 
     async def _server_live(self, _: Any, __: Receipt) -> Any:
@@ -157,6 +157,14 @@ async def _read(context: Context, message_type: Any) -> Any:
         return message_type.FromString(body)
     except DecodeError as error:
         raise RequestError(f"the message is no {message_type.DESCRIPTOR.name}: {error}") from error
+
+
+async def _abort(context: Context, status: Status) -> None:
+    """Never returns."""
+    try:
+        await context.abort(status.code, status.details[:_DETAILS_LIMIT], status.headers)
+    except grpc.aio.InternalError:  # the client left, or gRPC itself refused its message as too large
+        raise asyncio.CancelledError from None
 
 
 def _status(refusal: Refusal) -> Status:

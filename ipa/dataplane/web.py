@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler
 
 from ipa.dataplane import documents
@@ -17,6 +19,15 @@ BODY_TIMEOUT_S = 30.0  # from the end of the head to the end of the body
 HEADER_LIMIT_BYTES = 8 * 1024
 IDLE_TIMEOUT_S = 75.0  # a connection without a request, also one whose first head does not end
 
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    """What is no HTTP, or no gzip, has been refused with a 400: a client must not be able to fill the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError))
+
+
+_log = logging.getLogger(__name__)
+_log.addFilter(_is_ours)
+
 # Of every web.AppRunner; beside them aiohttp itself allows 128 header lines.
 LIMITS: dict[str, Any] = {
     "keepalive_timeout": IDLE_TIMEOUT_S,
@@ -24,6 +35,7 @@ LIMITS: dict[str, Any] = {
     "max_field_size": HEADER_LIMIT_BYTES,
     "lingering_time": 2.0,  # a refused body is read on for this long, so that the client sees the answer
     "access_log": None,
+    "logger": _log,
 }
 
 

@@ -9,8 +9,6 @@ from typing import Any
 import numpy as np
 import orjson
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from ipa.dataplane import web as web_module
 from tests.dataplane.fakes import plan, route
@@ -97,53 +95,6 @@ def test_a_body_over_the_limit_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
 
     serve_rest(story)
     assert web_module.BODY_LIMIT_BYTES == 64 * 1024 * 1024
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
-tensors = st.fixed_dictionaries(
-    {},
-    optional={
-        "name": st.just("x") | json_values,
-        "datatype": st.just("FP32") | json_values,
-        "shape": st.just([1, 2]) | json_values,
-        "data": st.just([1, 2]) | json_values,
-    },
-)
-documents = st.fixed_dictionaries(
-    {},
-    optional={
-        "inputs": st.lists(tensors, max_size=2) | json_values,
-        "id": json_values,
-        "outputs": json_values,
-    },
-)
-cut = st.tuples(st.integers(0, 70), st.binary(max_size=3)).map(lambda p: body()[: p[0]] + p[1] + body()[p[0] + 2 :])
-
-
-def test_malformed_bodies_never_yield_a_5xx() -> None:
-    """One server, one connection, 400 bodies: each is answered 200 or 400 with a reason."""
-
-    @settings(max_examples=400)
-    @given(st.lists(st.binary(max_size=40) | documents.map(orjson.dumps) | cut, min_size=1, max_size=1))
-    def collect(bodies: list[bytes]) -> None:
-        sent.extend(bodies)
-
-    sent: list[bytes] = []
-    collect()
-
-    async def story(port: Port, client: Client) -> None:
-        port.open("a")
-        for malformed in sent:
-            answer = await client.post(INFER, data=malformed)
-            document = await answer.json()
-            assert answer.status in (200, 400), (malformed, document)
-            assert answer.status == 200 or document["error"], malformed
-
-    serve_rest(story)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benchmarks.rows import ROOT
 
-GROUPS = ("processes", "policies", "scale")
+GROUPS = ("processes", "policies", "scale", "budget", "load")
 
 
 def main(groups: list[str]) -> None:

@@ -100,5 +100,5 @@ def test_a_price_list_gives_the_table_of_any_rate() -> None:
 
 
 def test_a_rate_beyond_counting_is_refused() -> None:
-    with pytest.raises(UsageError, match=r"rate 1e\+25: it takes 2.5e\+23 replicas of stage detect, 1e\+17 at most"):
+    with pytest.raises(UsageError, match=r"rate 1e\+25: it takes 5e\+23 replicas of stage detect, 1e\+17 at most"):
         price(two_stages(), 1e25)

@@ -170,14 +170,16 @@ def _growth_cores(planned: tuple[Asked, Plan]) -> int:
     return plan.total_cores - (live.total_cores if live else 0)
 
 
-def solve_for(config: Config, rate_rps: float, policy: str) -> tuple[Problem, Solution]:
-    """Price and choose, timed."""
+def solve_for(
+    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None
+) -> tuple[Problem, Solution]:
+    """Price and choose, timed; `time_limit_s` None is the policy's own."""
     from time import perf_counter
 
     from ipa.options import price
     from ipa.policy import policy_named
 
-    choose = policy_named(policy)
+    choose = policy_named(policy, config.pipeline, time_limit_s)
     started_s = perf_counter()
     problem = price(config.pipeline, rate_rps)
     solution = choose(problem)

@@ -38,6 +38,10 @@ def solve(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="With --frontier: draw it as .png, .svg or .pdf.")
     ] = None,
+    time_limit: Annotated[
+        str | None,
+        typer.Option(metavar="T", help="When to take the best plan so far, with its proven gap; default 10s."),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print plan and difference; touch nothing.")] = False,
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="With --dry-run: exit 10 if the plan differs from what runs.")
@@ -54,6 +58,7 @@ def solve(
     Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
     """
     from ipa.cli import planning
+    from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.report.pictures import check_plot_file
 
@@ -69,12 +74,15 @@ def solve(
         raise UsageError(f"{'--output csv' if plot is None else f'--plot {plot}'} only goes with --frontier")
     if plot is not None:
         check_plot_file(plot)
+    if time_limit is not None and (frontier or len(config) > 1):
+        raise UsageError("--time-limit is of one decision: give one config, and no --frontier")
+    limit_s = positive_duration_s("--time-limit", time_limit) if time_limit is not None else None
     budget = planning.cores_given(cores)
     asked = planning.ask(planning.load_all(config), rate or [], weight or [], dry_run=dry_run or frontier)
     if frontier:
         raise typer.Exit(_frontier(asked[0], budget, plot, output))
     if len(asked) == 1:
-        planned, differs = _one(asked[0], budget, policy, output, explain=explain)
+        planned, differs = _one(asked[0], budget, policy, limit_s, output, explain=explain)
     else:
         planned, differs = _several(asked, budget, policy, output)
     if not planned:
@@ -85,7 +93,7 @@ def solve(
 
 
 def _one(
-    asked: Asked, budget: float | None, policy: str, output: str, *, explain: bool
+    asked: Asked, budget: float | None, policy: str, limit_s: float | None, output: str, *, explain: bool
 ) -> tuple[list[tuple[Asked, Plan]], bool]:
     """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
     from ipa.cli.planning import difference, solve_for, within
@@ -97,7 +105,7 @@ def _one(
     from ipa.report.output import emit
 
     config, see = within(asked.config, budget), partial(seen_by, policy)
-    problem, solution = solve_for(config, asked.rate_rps, policy)
+    problem, solution = solve_for(config, asked.rate_rps, policy, limit_s)
     plan = solution.evaluation.plan if solution.evaluation else None
     changed = difference(asked, plan)
     diagnosis = None if plan else diagnose_for(policy, problem)

@@ -13,7 +13,7 @@ from ipa.domain import Pipeline
 from ipa.errors import UsageError
 from ipa.options import Problem
 from ipa.policy import auto, exhaustive, fixed, label, milp
-from ipa.policy.solution import TIME_LIMIT_S, Solution
+from ipa.policy.solution import Solution
 
 Policy = Callable[[Problem], Solution]
 
@@ -31,13 +31,14 @@ DEFAULT = "auto"
 UNTIMED = ("label", "exhaustive")  # they refuse what would take them long
 
 
-def policy_named(name: str, pipeline: Pipeline | None = None, time_limit_s: float = TIME_LIMIT_S) -> Policy:
+def policy_named(name: str, pipeline: Pipeline | None = None, time_limit_s: float | None = None) -> Policy:
     """Raises UsageError for a name that is not in the registry, or one for which `pipeline` lacks what it needs."""
     if name not in POLICIES:
         raise UsageError(f"--policy {name!r} is not known: one of {', '.join(POLICIES)}")
     if pipeline is not None:
         fixed.require_entry(name, pipeline.policies, [stage.name for stage in pipeline.stages])
-    return POLICIES[name] if name in UNTIMED else partial(POLICIES[name], time_limit_s=time_limit_s)
+    policy = POLICIES[name]
+    return policy if time_limit_s is None or name in UNTIMED else partial(policy, time_limit_s=time_limit_s)
 
 
 __all__ = ["DEFAULT", "POLICIES", "Policy", "Solution", "policy_named"]

@@ -99,10 +99,11 @@ def table(document: dict[str, Any]) -> None:
         )
     console.print(grid)
     solver = document["solver"]
+    gap = f"at most {solver['gap']:.2%} below the best, " if solver["gap"] else ""
     console.print(
         f"accuracy {document['accuracy']:.4f}   latency {1e3 * document['latency_s']:.1f} ms   "
         f"cores {document['cost_cores']:g}   objective {document['objective']:.6g}   "
-        f"({solver['name']}: {solver['status']}, {1e3 * solver['seconds']:.0f} ms)",
+        f"({solver['name']}: {solver['status']}, {gap}{1e3 * solver['seconds']:.0f} ms)",
         highlight=False,
         soft_wrap=True,
     )

@@ -21,8 +21,8 @@ def ratio(name: str, kind: str, pairs: Sequence[tuple[float, float]]) -> Row:
         "name": name,
         "kind": kind,
         "ratio": round(statistics.median(a / b for a, b in pairs), 4),
-        "seconds": round(statistics.median(a for a, _ in pairs), 4),
-        "alternative_seconds": round(statistics.median(b for _, b in pairs), 4),
+        "seconds": _short(statistics.median(a for a, _ in pairs)),
+        "alternative_seconds": _short(statistics.median(b for _, b in pairs)),
         "pairs": len(pairs),
     }
 
@@ -47,3 +47,8 @@ def process(*words: str) -> Work:
         subprocess.run([sys.executable, *words], check=True, stdout=subprocess.DEVNULL, cwd=ROOT)
 
     return run
+
+
+def _short(seconds: float) -> float:
+    """Four digits, however small."""
+    return float(f"{seconds:.4g}")

@@ -44,7 +44,7 @@ def test_every_limit_either_helps_alone_or_is_named_unhelpful(pipeline: Pipeline
     assert [limit for limit in limits_of(problem) if limit not in helpful] == list(diagnosis.unhelpful)
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 1000))
 def test_the_integer_program_for_the_limited_quantity_finds_the_same_relaxations(seed: int) -> None:
     limits = Limits(cores=20, accuracy=0.5, replicas=9)

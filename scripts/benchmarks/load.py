@@ -1,14 +1,13 @@
-"""The load generator against one written on aiohttp, in the same run, alternating: a JSON line a row, as in bench.py.
+"""The load generator against one written on aiohttp, in the same run, alternating.
 
 Both send the same Poisson schedule to the null server of the tests, which has a process of its own and shares the
-machine. `kind` says what `seconds` are: of CPU a request, or the send lag's 99th percentile.
+machine. `kind` says what the seconds are: of CPU a request, or the send lag's 99th percentile.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
-import statistics
 import subprocess
 import sys
 import time
@@ -19,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-ROOT = Path(__file__).parent.parent
+from benchmarks.rows import ROOT, Row, ratio
+
 RATE_RPS = 1500.0
 SECONDS = 4
 PAIRS = 5
@@ -36,19 +36,11 @@ Generator = Callable[[str, list[float], bytes], Lags]
 """(URL to post to, intended times in seconds from the start, body) → send lags in seconds."""
 
 
-def main() -> None:
+def run() -> Iterator[Row]:
     pairs = [(_measured(_own), _measured(_on_aiohttp)) for _ in range(PAIRS)]
-    for at, kind in enumerate(("CPU a request", "send lag p99")):
-        mine, theirs = [[each[side][at] for each in pairs] for side in (0, 1)]
-        line = {
-            "name": f"ipa load ÷ the same on aiohttp, Poisson at {RATE_RPS:g} requests/s for {SECONDS} s",
-            "kind": kind,
-            "ratio": round(statistics.median(a / b for a, b in zip(mine, theirs, strict=True)), 3),
-            "seconds": round(statistics.median(mine), 6),
-            "alternative_seconds": round(statistics.median(theirs), 6),
-            "pairs": PAIRS,
-        }
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+    name = f"ipa load ÷ the same on aiohttp, Poisson at {RATE_RPS:g} requests/s for {SECONDS} s"
+    yield ratio(name, "CPU a request", [(mine[0], theirs[0]) for mine, theirs in pairs])
+    yield ratio(name, "send lag p99", [(mine[1], theirs[1]) for mine, theirs in pairs])
 
 
 def _measured(generator: Generator) -> tuple[float, float]:
@@ -108,7 +100,3 @@ async def _tasks(url: str, intended_s: list[float], body: bytes) -> Lags:
             await asyncio.sleep(max(0.0, start_s + at_s - time.perf_counter()))
             requests.create_task(post(session, start_s + at_s))
     return lags
-
-
-if __name__ == "__main__":
-    main()

@@ -51,7 +51,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert running.child.stderr.read() == ""
 
 
-@pytest.mark.parametrize("which", ["port", "admin_port"])
+@pytest.mark.parametrize("which", ["port", "grpc_port", "admin_port"])
 def test_a_taken_port_is_one_line_and_exit_1(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]

@@ -20,8 +20,10 @@ $(READY): pyproject.toml
 demo: setup    ## serve the digits pipeline, load it low → peak → low, adapt it (FAST=1: under a minute)
 	$(BIN)/python scripts/demo.py $(if $(FAST),--fast)
 
+# What starts servers has the machine for itself; the rest shares it.
 test: setup    ## run all tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist worksteal
+	$(BIN)/python -m pytest -m slow
 
 check: setup    ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -1,7 +1,7 @@
 """HTTP/1.1 for the load generator: V2 JSON, one request at a time on each of a few kept connections.
 
 Written on asyncio's transports: aiohttp takes half again the CPU a request and, where generator and server share two
-cores, sends late what a plain transport sends in time (scripts/bench_load.py).
+cores, sends late what a plain transport sends in time (scripts/benchmarks/load.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from urllib.parse import quote, urlsplit
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.adapters.http_reply import HttpReply, read_reply
+from ipa.adapters.http_reply import HttpReply, ReplyReader
 from ipa.adapters.payload import Bodies, InputTensor
 from ipa.adapters.wire import Abort, LoadProtocol, Tell, Wire
 from ipa.errors import Unavailable, UsageError
@@ -122,7 +122,7 @@ class _Connection(asyncio.Protocol):
     def __init__(self, wire: HttpWire) -> None:
         self._wire = wire
         self._request: int | None = None
-        self._received = b""
+        self._replies = ReplyReader()
         self._transport: asyncio.Transport | None = None
         self._dialling: asyncio.Task[None] | None = None
 
@@ -163,31 +163,24 @@ class _Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         at_s = time.perf_counter()
-        self._received = self._received + data if self._received else data
-        self._read(at_s, closed=False)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        self._leave_idle()
-        if self._request is not None:
-            self._read(time.perf_counter(), closed=True)
-        if self._request is not None:
-            self._tell(Reply(FAILED, "closed"))
-
-    # ----------------------------------------------------------------------------------------------------------
-
-    def _read(self, at_s: float, closed: bool) -> None:
         if self._request is None:  # nobody asked: the server says good-bye, or talks nonsense
             self._drop()
             return
         try:
-            reply = read_reply(self._received, closed)
+            reply = self._replies.read(data)
         except ValueError:
             self._drop()
             self._tell(Reply(FAILED, "garbage"))
             return
         if reply is not None:
-            self._received = b""
             self._finish(reply, at_s)
+
+    def connection_lost(self, _error: Exception | None) -> None:
+        self._leave_idle()
+        reply = self._replies.end()
+        self._tell(Reply(FAILED, "closed") if reply is None else _judge(reply, time.perf_counter()))
+
+    # ----------------------------------------------------------------------------------------------------------
 
     def _finish(self, reply: HttpReply, at_s: float) -> None:
         assert self._transport is not None

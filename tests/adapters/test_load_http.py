@@ -63,7 +63,7 @@ def test_a_server_in_time_for_each_request_sees_one_connection() -> None:
         (SIZED[:-1], 0, {"closed": 10}),
         (b"220 mail.example ESMTP\r\n", 0, {"garbage": 10}),
         (b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n", 0, {"garbage": 10}),
-        (b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", 0, {"status-302": 10}),
+        (b"HTTP/1.1 302 Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", 0, {"status-302": 10}),
     ],
 )
 def test_one_request_a_connection(reply: bytes, answered: int, failures: dict[str, int]) -> None:

@@ -1,0 +1,195 @@
+"""What the router is like after 200,000 requests, with 1,000 connections open, and in a burst of ten times the load."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from benchmarks.clients import closed_loop, open_loop, poisson
+from benchmarks.models import save_small
+from benchmarks.rows import Row
+from benchmarks.testbed import PLAIN, judged, routed, servers
+from ipa.workload.summary import ANSWERED, LoadResult, in_time, summarise
+from tests.dataplane.processes import AUTHORIZED, Running
+
+CLIENTS = 64
+FIRST, LAST = 20_000, 200_000
+FLAT = 1.05
+CONNECTIONS = 1000
+
+BASE_RPS, TIMES = 100.0, 10
+BEFORE_S, BURST_S, AFTER_S = 3.0, 5.0, 5.0
+SLO_S, DROP_AFTER_S = 0.5, 1.0
+QUEUE_LIMIT = 500
+RECOVERY_S = 5.0
+LOOK_S = 0.05
+WARM_UP_S = 1.0
+
+BURST = f"a burst of {TIMES} × {BASE_RPS:g} requests/s for {BURST_S:g} s"
+
+
+def run() -> Iterator[Row]:
+    with TemporaryDirectory() as folder:
+        small, many = save_small(Path(folder) / "small.onnx", 1), save_small(Path(folder) / "many.onnx", 1000)
+        with servers(small, PLAIN) as (server,), routed(server, CLIENTS) as router:
+            yield _memory(router)
+            yield _connections(router)
+        # Batches of one: the burst must be more than the stage can take.
+        limits = {"drop_after_s": DROP_AFTER_S, "queue_limit": QUEUE_LIMIT}
+        with servers(many, PLAIN) as (server,), routed(server, 1, **limits) as router:
+            closed_loop(router.url, 1, WARM_UP_S)
+            yield from _burst(router)
+
+
+# --- memory and connections --------------------------------------------------------------------------------------
+
+
+def _memory(router: Running) -> Row:
+    sent = [closed_loop(router.url, CLIENTS, requests=FIRST)]
+    first_mib = _resident_mib(router)
+    sent.append(closed_loop(router.url, CLIENTS, requests=LAST - FIRST))
+    last_mib = _resident_mib(router)
+    return judged(
+        {
+            "name": f"memory of the router after {LAST:,} ÷ after {FIRST:,} requests",
+            "kind": "memory",
+            "ratio": round(last_mib / first_mib, 4),
+            "mib": round(last_mib, 1),
+            "sent": sum(each.sent for each in sent),
+            "answered": sum(each.answered for each in sent),
+            "rps": round(sent[-1].throughput_rps),
+        },
+        f"≤ {FLAT}, all answered",
+        met=last_mib <= FLAT * first_mib and all(each.answered == each.sent for each in sent),
+    )
+
+
+def _connections(router: Running) -> Row:
+    """Each client asks ten times: a connection that the router had closed in between would be dialled anew."""
+    held: list[int] = []
+    got = closed_loop(
+        router.url, CONNECTIONS, requests=10 * CONNECTIONS, before_closing=lambda: held.append(_established(router))
+    )
+    return judged(
+        {
+            "name": f"{CONNECTIONS:,} clients at once, each with a connection of its own",
+            "kind": "connections",
+            "held": held[0],
+            "sent": got.sent,
+            "answered": got.answered,
+            "mib": round(_resident_mib(router), 1),
+        },
+        f"{CONNECTIONS} held, all answered",
+        met=held[0] == CONNECTIONS and got.answered == got.sent,
+    )
+
+
+def _resident_mib(router: Running) -> float:
+    import psutil
+
+    return float(psutil.Process(router.child.pid).memory_info().rss) / 2**20
+
+
+def _established(router: Running) -> int:
+    import psutil
+
+    port = int(router.url.rpartition(":")[2])
+    connections = psutil.Process(router.child.pid).net_connections("tcp")
+    return sum(each.status == psutil.CONN_ESTABLISHED and each.laddr.port == port for each in connections)
+
+
+# --- burst -------------------------------------------------------------------------------------------------------
+
+
+def _burst(router: Running) -> Iterator[Row]:
+    before = _counted(router)
+    intended_s = _arrivals()
+    with _longest_queue(router) as longest:
+        result = open_loop(router.url, intended_s, connections=len(intended_s))
+    counted = {name: value - before[name] for name, value in _counted(router).items()}
+    yield _bounded(longest[0])
+    yield _accounted(result, counted)
+    yield _recovery(result, BEFORE_S + BURST_S)
+
+
+def _arrivals() -> list[float]:
+    """Poisson before, in and after the burst; the end of one part may reach a little into the next."""
+    parts = ((0.0, BASE_RPS, BEFORE_S), (BEFORE_S, TIMES * BASE_RPS, BURST_S), (BEFORE_S + BURST_S, BASE_RPS, AFTER_S))
+    return sorted(
+        begin_s + time_s
+        for seed, (begin_s, rate_rps, seconds) in enumerate(parts)
+        for time_s in poisson(rate_rps, seconds, seed)
+    )
+
+
+def _bounded(longest: int) -> Row:
+    row = {"name": f"{BURST}: longest queue", "kind": "burst", "requests": longest}
+    return judged(row, f"≤ {QUEUE_LIMIT}, the queue_limit", met=longest <= QUEUE_LIMIT)
+
+
+def _accounted(result: LoadResult, router: Mapping[str, int]) -> Row:
+    """The clients' counts, which the router's metrics must repeat."""
+    summary = summarise(result, SLO_S, None)
+    clients = {name: getattr(summary, name) for name in ("sent", "answered", "dropped", "failed")}
+    everything = len(result.outcome) == summary.sent == summary.answered + summary.dropped + summary.failed
+    return judged(
+        {
+            "name": f"{BURST}: what became of all requests",
+            "kind": "burst",
+            **clients,
+            "drops": dict(summary.drops),
+            "failures": dict(summary.failures),
+            "router": dict(router),
+        },
+        "sent = answered + dropped + failed, by the clients and by the router alike; none failed",
+        met=everything and clients == router and not summary.failed,
+    )
+
+
+def _recovery(result: LoadResult, after_s: float) -> Row:
+    """How long after the burst a request that was sent then still missed the SLO or was dropped."""
+    missed = (result.outcome != ANSWERED) | ~in_time(result.latency_s, SLO_S)
+    late_s = result.intended_s[missed & (result.intended_s >= after_s)]
+    recovered_s = float(late_s.max()) - after_s if len(late_s) else 0.0
+    row = {"name": f"{BURST}: seconds until all are in time again", "kind": "burst", "seconds": round(recovered_s, 2)}
+    return judged(row | {"slo_s": SLO_S}, f"≤ {RECOVERY_S:g}", met=recovered_s <= RECOVERY_S)
+
+
+def _counted(router: Running) -> dict[str, int]:
+    """The router's counters under the names of the load's report."""
+    import httpx
+    from prometheus_client.parser import text_string_to_metric_families
+
+    text = httpx.get(f"{router.url}/metrics", trust_env=False).text
+    samples = [sample for family in text_string_to_metric_families(text) for sample in family.samples]
+    names = {"sent": "requests", "answered": "answers", "dropped": "drops", "failed": "errors"}
+    return {
+        name: int(sum(sample.value for sample in samples if sample.name == f"ipa_{counter}_total"))
+        for name, counter in names.items()
+    }
+
+
+@contextmanager
+def _longest_queue(router: Running) -> Iterator[list[int]]:
+    """While the block runs its one entry is the longest queue seen, looked at every LOOK_S."""
+    longest, stop = [0], threading.Event()
+    looking = threading.Thread(target=_look, args=(router, longest, stop))
+    looking.start()
+    try:
+        yield longest
+    finally:
+        stop.set()
+        looking.join()
+
+
+def _look(router: Running, longest: list[int], stop: threading.Event) -> None:
+    import httpx
+
+    with httpx.Client(headers=AUTHORIZED, trust_env=False) as client:
+        while not stop.wait(LOOK_S):
+            state: dict[str, Any] = client.get(f"{router.admin_url}/plan").json()
+            longest[0] = max(longest[0], state["stages"][0]["queue_length"])

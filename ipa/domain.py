@@ -22,6 +22,14 @@ class Variant:
     base_cores: int | None = None
 
 
+LATENCY_COLUMNS = {
+    "mean": "latency_mean_s",
+    "50": "latency_p50_s",
+    "95": "latency_p95_s",
+    "99": "latency_p99_s",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Measurement:
     """What one replica did at one batch size: one row of measurements.csv."""
@@ -41,12 +49,8 @@ class Measurement:
 
     def latency_s(self, percentile: str) -> float | None:
         """The latency at `percentile` (mean, 50, 95 or 99); None if the profile does not hold it."""
-        return {
-            "mean": self.latency_mean_s,
-            "50": self.latency_p50_s,
-            "95": self.latency_p95_s,
-            "99": self.latency_p99_s,
-        }[percentile]
+        latency_s: float | None = getattr(self, LATENCY_COLUMNS[percentile])
+        return latency_s
 
     @property
     def rate_rps(self) -> float:

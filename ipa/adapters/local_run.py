@@ -27,8 +27,12 @@ def running(name: str) -> RunState:
 
 
 @contextmanager
-def running_or_started(name: str, config: Path, port: int, rate_rps: float, *, keep: bool) -> Iterator[RunState]:
+def running_or_started(
+    name: str, config: Path, ports: tuple[int, int | None], rate_rps: float, *, keep: bool
+) -> Iterator[RunState]:
     """The run of `name`; if none runs, `ipa serve` is started, and stopped at the end unless `keep`.
+
+    `ports`: for REST, and for gRPC (None: as `ipa serve` chooses).
 
     Raises ServingError with what `ipa serve` said if it does not get ready.
     """
@@ -36,7 +40,9 @@ def running_or_started(name: str, config: Path, port: int, rate_rps: float, *, k
     if state is not None:
         yield state
         return
+    port, grpc_port = ports
     command = [sys.executable, "-m", "ipa", "serve", str(config), "--port", str(port), "--rate", repr(rate_rps)]
+    command += [] if grpc_port is None else ["--grpc-port", str(grpc_port)]
     # Without `keep` the pipe on stdin is a lifeline: the run ends with this process, however that ends.
     lifeline = [] if keep else ["--until-stdin-ends"]
     # A file, not a pipe: a run that is kept must be able to write after this process has gone.

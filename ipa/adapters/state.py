@@ -27,7 +27,10 @@ _LOCK_WAIT_S = 0.025
 
 @dataclass(frozen=True, slots=True)
 class RunState:
-    """How to reach a run: `url` is the pipeline's, `token` opens control_url, `admin_token` opens admin_url."""
+    """How to reach a run: `url` is the pipeline's, `token` opens control_url, `admin_token` opens admin_url.
+
+    `grpc_address` is the pipeline's host:port for gRPC.
+    """
 
     name: str
     pid: int
@@ -36,6 +39,7 @@ class RunState:
     token: str
     admin_url: str
     admin_token: str
+    grpc_address: str | None = None
 
 
 def state_folder(name: str) -> Path:

@@ -21,6 +21,10 @@ def adapt(
     duration: Annotated[str | None, typer.Option(metavar="T", help="Stop after this time, as in 5m.")] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Leave running what this command started.")] = False,
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where a pipeline started by this listens.")] = 8080,
+    grpc_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Where it listens for gRPC; as in ipa serve.", show_default=False),
+    ] = None,
     rate: Annotated[float, typer.Option(min=0, metavar="R", help="Plan to start with if nothing runs.")] = 10.0,
     journal: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One JSON line a decision; default: in the run's state folder.")
@@ -62,7 +66,7 @@ def adapt(
         if dry_run:
             state = running(name)
         else:
-            state = stack.enter_context(running_or_started(name, config, port, rate, keep=keep))
+            state = stack.enter_context(running_or_started(name, config, (port, grpc_port), rate, keep=keep))
         cluster = stack.enter_context(closing(LocalCluster(state)))
         monitor = stack.enter_context(closing(RouterMonitor(state)))
         record = stack.enter_context(closing(Journal(journal or state_folder(name) / "decisions.jsonl")))

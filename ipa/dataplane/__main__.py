@@ -1,7 +1,7 @@
 """The router process: `python -m ipa.dataplane`.
 
 The start message is the first line of stdin; stdin stays open as a lifeline: at its end the process exits at once,
-so not even a killed parent leaves an orphan. stdout gets one line, the ports, once both listen.
+so not even a killed parent leaves an orphan. stdout gets one line, the ports, once all listen.
 """
 
 from __future__ import annotations
@@ -22,11 +22,14 @@ from ipa.dataplane import documents
 from ipa.dataplane.admin import Admin
 from ipa.dataplane.arrivals import Arrivals
 from ipa.dataplane.background import Background
+from ipa.dataplane.grpc_ingress import GrpcIngress
 from ipa.dataplane.ingress import Ingress
 from ipa.dataplane.metrics import Metrics
 from ipa.dataplane.router import Router
+from ipa.dataplane.service import Service
 from ipa.dataplane.stage import StageLimits
 from ipa.dataplane.start import Start, parse_start
+from ipa.dataplane.web import LIMITS
 from ipa.errors import IpaError, ServingError
 
 STDIN = 0
@@ -39,12 +42,13 @@ def main() -> int:
     try:
         start = parse_start(_first_line())
         public, admin = _listen(start.host, start.port), _listen(start.host, start.admin_port)
+        _listen(start.host, start.grpc_port).close()  # the words of the system; gRPC listens by itself, below
+        threading.Thread(target=_end_with_stdin, daemon=True).start()
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(_serve(start, public, admin))
     except IpaError as error:
         sys.stderr.write(f"router: {error}\n")
         return error.exit_code
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(start, public, admin))
     return 0
 
 
@@ -56,22 +60,24 @@ async def _serve(start: Start, public: socket.socket, admin: socket.socket) -> N
     metrics.watch_arrivals(lambda window_s: arrivals.last(window_s, time.time()).counts)
     limits = StageLimits(start.drop_after_s, start.queue_limit, start.in_flight, start.wait_s)
     router = Router(start.pipeline, start.stages, limits, metrics, background, time.perf_counter)
-    ingress = Ingress(router, arrivals, metrics, time.perf_counter, time.time)
+    service = Service(router, arrivals, metrics, time.perf_counter, time.time)
+    calls = GrpcIngress(service, start.host, start.grpc_port)
     control = Admin(router, arrivals, start.admin_token, time.time)
     runners = [
         # handler_cancellation: a client that hangs up cancels its handler, which frees its place in the queue;
         # a plan once put is applied to the end.
-        web.AppRunner(ingress.application(), access_log=None, handler_cancellation=True, shutdown_timeout=FINISH_S),
-        web.AppRunner(control.application(), access_log=None, shutdown_timeout=FINISH_S),
+        web.AppRunner(Ingress(service).application(), handler_cancellation=True, shutdown_timeout=FINISH_S, **LIMITS),
+        web.AppRunner(control.application(), shutdown_timeout=FINISH_S, **LIMITS),
     ]
     for runner, listening in zip(runners, (public, admin), strict=True):
         await runner.setup()
         await web.SockSite(runner, listening, backlog=BACKLOG).start()
-    ports = {"port": public.getsockname()[1], "admin_port": admin.getsockname()[1]}
+    await calls.start()
+    ports = {"port": public.getsockname()[1], "grpc_port": calls.port, "admin_port": admin.getsockname()[1]}
     sys.stdout.write(documents.dumps(ports).decode() + "\n")
     sys.stdout.flush()
     await stop.wait()
-    await asyncio.gather(*(runner.cleanup() for runner in runners))
+    await asyncio.gather(calls.stop(FINISH_S), *(runner.cleanup() for runner in runners))
     await background.stop()
     await router.close()
 

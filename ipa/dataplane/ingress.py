@@ -2,38 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 from importlib.metadata import version
 
 from aiohttp import web
 
 from ipa.dataplane import outcome
-from ipa.dataplane.arrivals import Arrivals
-from ipa.dataplane.metrics import CONTENT_TYPE, Metrics
+from ipa.dataplane.metrics import CONTENT_TYPE
 from ipa.dataplane.outcome import Refusal
-from ipa.dataplane.protocol import InferRequest, ModelMetadata, parse_request, response
-from ipa.dataplane.router import Router
-from ipa.dataplane.tensors import Tensors
+from ipa.dataplane.rest_messages import RestMessage, parse_request, response
+from ipa.dataplane.service import Service
+from ipa.dataplane.tensors import RequestError
 from ipa.dataplane.web import BODY_LIMIT_BYTES, error, errors_as_json, json_response, read_body
-from ipa.errors import ServingError
+
+# Of the binary tensor extension: how long the JSON is; what follows are raw tensors.
+_JSON_BYTES = "Inference-Header-Content-Length"
 
 
 class Ingress:
-    def __init__(
-        self,
-        router: Router,
-        arrivals: Arrivals,
-        metrics: Metrics,
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-    ) -> None:
-        """`clock` measures ages and latencies (perf_counter), `wall` says in which second a request came."""
-        self._router = router
-        self._arrivals = arrivals
-        self._metrics = metrics
-        self._clock = clock
-        self._wall = wall
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._version = version("ipa")
 
     def application(self) -> web.Application:
@@ -48,68 +36,53 @@ class Ingress:
         return app
 
     async def _server(self, _: web.Request) -> web.Response:
-        return json_response({"name": "ipa", "version": self._version, "extensions": []})
+        return json_response({"name": "ipa", "version": self._version, "extensions": ["binary_tensor_data"]})
 
     async def _live(self, _: web.Request) -> web.Response:
         return json_response({"live": True})
 
     async def _ready(self, _: web.Request) -> web.Response:
-        return json_response({"ready": self._router.ready}, 200 if self._router.ready else 503)
+        return json_response({"ready": self._service.ready}, 200 if self._service.ready else 503)
 
     async def _model_ready(self, request: web.Request) -> web.Response:
         self._check_name(request)
-        document = {"name": self._router.pipeline, "ready": self._router.ready}
-        return json_response(document, 200 if self._router.ready else 503)
+        document = {"name": self._service.name, "ready": self._service.ready}
+        return json_response(document, 200 if self._service.ready else 503)
 
     async def _metadata(self, request: web.Request) -> web.Response:
         self._check_name(request)
-        model = self._router.model
+        model = self._service.model
         return _refused(outcome.no_plan()) if model is None else json_response(model.as_json())
 
     async def _scrape(self, _: web.Request) -> web.Response:
-        return web.Response(body=self._metrics.text(), headers={"Content-Type": CONTENT_TYPE})
+        return web.Response(body=self._service.metrics.text(), headers={"Content-Type": CONTENT_TYPE})
 
     async def _infer(self, http: web.Request) -> web.Response:
-        received_s, second_s = self._clock(), self._wall()
+        receipt = self._service.receipt()
         self._check_name(http)
-        body = await read_body(http)
-        model = self._router.model
-        if model is None:
-            return self._drop(outcome.no_plan())
-        request = parse_request(body, model)
-        self._arrivals.count(second_s)
-        self._metrics.requests.inc()
-        try:
-            answer = await self._router.answer(request.tensors, request.rows, received_s)
-        except asyncio.CancelledError:
-            self._metrics.drops.labels("disconnected").inc()
-            raise
-        if isinstance(answer, Refusal):
-            return self._drop(answer)
-        return self._answered(model, request, answer, received_s)
-
-    def _answered(
-        self, model: ModelMetadata, request: InferRequest, answer: Tensors, received_s: float
-    ) -> web.Response:
-        try:
-            body = response(model, request, answer)
-        except ServingError as unwritable:
-            self._metrics.errors.inc()
-            return error(500, str(unwritable))
-        self._metrics.answers.inc()
-        self._metrics.latency.observe(self._clock() - received_s)
-        return web.Response(body=body, content_type="application/json")
-
-    def _drop(self, refusal: Refusal) -> web.Response:
-        if refusal.reason == "failed":
-            self._metrics.errors.inc()
-        else:
-            self._metrics.drops.labels(refusal.reason).inc()
-        return _refused(refusal)
+        message = RestMessage(await read_body(http), _json_bytes(http))
+        answer = await self._service.infer(receipt, partial(parse_request, message), response)
+        return _refused(answer) if isinstance(answer, Refusal) else _answer(answer)
 
     def _check_name(self, request: web.Request) -> None:
-        if request.match_info["name"] != self._router.pipeline:
-            raise web.HTTPNotFound(reason=f"this router serves the model {self._router.pipeline!r} alone")
+        if request.match_info["name"] != self._service.name:
+            raise web.HTTPNotFound(reason=f"this router serves the model {self._service.name!r} alone")
+
+
+def _json_bytes(request: web.Request) -> int | None:
+    given = request.headers.get(_JSON_BYTES)
+    if given is None:
+        return None
+    if not (given.isascii() and given.isdecimal() and len(given) <= 9):
+        raise RequestError(f"{_JSON_BYTES}: {given[:20]!r} must be a number of bytes")
+    return int(given)
+
+
+def _answer(message: RestMessage) -> web.Response:
+    if message.json_bytes is None:
+        return web.Response(body=message.body, content_type="application/json")
+    headers = {_JSON_BYTES: str(message.json_bytes)}
+    return web.Response(body=message.body, content_type="application/octet-stream", headers=headers)
 
 
 def _refused(refusal: Refusal) -> web.Response:

@@ -1,4 +1,4 @@
-"""Why a request got no answer, as a value; the four reasons and the HTTP status of each."""
+"""Why a request got no answer, as a value; the four reasons and the HTTP status of each (gRPC: grpc_ingress)."""
 
 from __future__ import annotations
 
@@ -48,3 +48,8 @@ def failed(stage: str, cause: str) -> Refusal:
 def model_failed(stage: str, cause: str) -> Refusal:
     """The model fails on this very request: 500, which tells a client that trying again is of no use."""
     return Refusal(500, "failed", f"stage {stage!r} fails on this request: {cause}")
+
+
+def unwritable(cause: str) -> Refusal:
+    """The pipeline answered, and the client's wire cannot carry the answer."""
+    return Refusal(500, "failed", cause)

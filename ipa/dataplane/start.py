@@ -21,6 +21,7 @@ class Start:
     pipeline: str
     host: str
     port: int
+    grpc_port: int
     admin_port: int
     admin_token: str
     stages: tuple[Node, ...]
@@ -74,6 +75,7 @@ def _check(start: Start) -> None:
         "pipeline": (start.pipeline != "" and "/" not in start.pipeline, "a name without /"),
         "admin_token": (start.admin_token != "", "not empty"),
         "port": (0 <= start.port <= 65535, "0 to 65535"),
+        "grpc_port": (0 <= start.grpc_port <= 65535, "0 to 65535"),
         "admin_port": (0 <= start.admin_port <= 65535, "0 to 65535"),
         "stages": (bool(start.stages), "one name or more, each once"),
         "drop_after_s": (start.drop_after_s > 0, "more than 0"),

@@ -1,9 +1,12 @@
-"""V2 tensors in JSON ↔ numpy arrays. Pure; every refusal names the tensor, the offending value and the rule."""
+"""V2 tensors, in JSON or as raw bytes, ↔ numpy arrays. Pure.
+
+Every refusal names the tensor, the offending value and the rule.
+"""
 
 from __future__ import annotations
 
 import reprlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from math import prod
@@ -61,9 +64,10 @@ class TensorSpec:
 
 
 def decode(spec: TensorSpec, datatype: object, shape: object, data: object) -> Array:
-    """The array of one JSON tensor, of exactly `shape` and the spec's dtype.
+    """The array of one tensor, of exactly `shape` and the spec's dtype, finite.
 
-    `data` is a flat row-major list, or lists nested like `shape`. Raises RequestError.
+    `data` is a flat row-major list, lists nested like `shape`, or raw contents: the elements' bytes, little-endian
+    and row-major (the array is then a read-only view of them). Raises RequestError.
     """
     where = f"input {spec.name!r}"
     if datatype != spec.datatype:
@@ -71,6 +75,8 @@ def decode(spec: TensorSpec, datatype: object, shape: object, data: object) -> A
     if spec.datatype not in DTYPES:
         raise RequestError(f"{where}: datatype {spec.datatype} is not supported, only {', '.join(DTYPES)}")
     sizes = _checked_shape(where, spec, shape)
+    if isinstance(data, bytes):
+        return _viewed(where, data, sizes, spec.datatype).reshape(sizes)
     flat = _flattened(where, data, sizes)
     if len(flat) != prod(sizes):
         raise RequestError(f"{where}: {len(flat)} data elements where shape {list(sizes)} holds {prod(sizes)}")
@@ -117,6 +123,21 @@ def _flattened(where: str, data: object, shape: tuple[int, ...]) -> list[object]
     return data
 
 
+def _viewed(where: str, raw: bytes, sizes: tuple[int, ...], datatype: str) -> Array:
+    dtype, count = DTYPES[datatype], prod(sizes)
+    if len(raw) != count * dtype.itemsize:
+        raise RequestError(
+            f"{where}: {len(raw)} bytes where {datatype} of shape {list(sizes)} takes {count * dtype.itemsize}"
+        )
+    if dtype.kind == "b" and raw.strip(b"\0\1"):
+        array = np.frombuffer(raw, np.uint8)
+        index = int(np.flatnonzero(array > 1)[0])
+        raise RequestError(f"{where}: element {index} is the byte {array[index]}; BOOL takes 0 or 1")
+    array = np.frombuffer(raw, dtype)
+    _check_finite(where, array, array, datatype)
+    return array
+
+
 def _converted(where: str, flat: list[Any], dtype: np.dtype[Any], datatype: str) -> Array:
     allowed, rule = _JSON_TYPES[dtype.kind]
     if not allowed.issuperset(map(type, flat)):
@@ -126,10 +147,15 @@ def _converted(where: str, flat: list[Any], dtype: np.dtype[Any], datatype: str)
         _check_range(where, flat, dtype, datatype)
     with np.errstate(over="ignore"):  # a number beyond the dtype becomes inf and is refused below
         array = np.array(flat, dtype=dtype)
-    if dtype.kind == "f" and not np.isfinite(array).all():
-        index = int(np.flatnonzero(~np.isfinite(array))[0])
-        raise RequestError(f"{where}: element {index} is {flat[index]!r}; not finite in {datatype}")
+    _check_finite(where, array, flat, datatype)
     return array
+
+
+def _check_finite(where: str, array: Array, given: Sequence[object] | Array, datatype: str) -> None:
+    """One rule for every wire: JSON cannot carry NaN or infinity, so raw contents may not either."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        index = int(np.flatnonzero(~np.isfinite(array))[0])
+        raise RequestError(f"{where}: element {index} is {given[index]}; not finite in {datatype}")
 
 
 def _check_range(where: str, flat: list[int], dtype: np.dtype[Any], datatype: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -168,3 +169,12 @@ def test_a_pipeline_that_cannot_start_is_one_clear_message(config: Path) -> None
     assert "the pipeline could not be started" in done.stderr
     assert "scale/by3" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_the_grpc_port_is_passed_on_to_what_it_starts(config: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        command = [*COMMAND, "adapt", str(config), "--port", "0", "--grpc-port", port, "--rate", "5"]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    assert f"port {port}" in done.stderr

@@ -51,6 +51,7 @@ def start_message(**changes: Any) -> dict[str, Any]:
         "pipeline": "pipe",
         "host": "127.0.0.1",
         "port": 0,
+        "grpc_port": 0,
         "admin_port": 0,
         "admin_token": TOKEN,
         "stages": ["one", "two"],
@@ -68,6 +69,7 @@ class Running:
 
     child: subprocess.Popen[str]
     url: str
+    grpc_address: str
     admin_url: str
 
 
@@ -78,7 +80,8 @@ def router(**changes: Any) -> Iterator[Running]:
         line = child.stdout.readline()
         assert line, child.stderr.read()
         ports = json.loads(line)
-        yield Running(child, f"http://127.0.0.1:{ports['port']}", f"http://127.0.0.1:{ports['admin_port']}")
+        public, admin = (f"http://127.0.0.1:{ports[name]}" for name in ("port", "admin_port"))
+        yield Running(child, public, f"127.0.0.1:{ports['grpc_port']}", admin)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,53 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from typing import Any
 
+import numpy as np
 import orjson
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from ipa.dataplane import web as web_module
-from ipa.dataplane.arrivals import Arrivals
-from ipa.dataplane.ingress import Ingress
-from tests.dataplane.fakes import FakeWorld, plan, route
+from tests.dataplane.fakes import plan, route
+from tests.dataplane.ports import Client, Port, serve_rest
 
 INFER = "/v2/models/pipe/infer"
-WALL_S = 5000.5
-
-Client = TestClient[web.Request, web.Application]
-
-
-class Port(FakeWorld):
-    """A FakeWorld behind the real ingress; everything arrives in second 5000."""
-
-    def __init__(self, **changes: Any) -> None:
-        super().__init__(**changes)
-        self.arrivals = Arrivals(4000.0)
-        ingress = Ingress(self.router, self.arrivals, self.metrics, self.clock, lambda: WALL_S)
-        self.application = ingress.application()
-
-    def arrived(self) -> int:
-        return sum(self.arrivals.last(1000, 5001.0).counts)
-
-
-def serve(story: Callable[[Port, Client], Awaitable[None]], **changes: Any) -> None:
-    """Runs `story` with a client; a plan is routed unless the world has `stages` of its own."""
-
-    async def run() -> None:
-        port = Port(**changes)
-        if "stages" not in changes:
-            await port.router.apply(plan(route("one", ["a"])))
-        server = TestServer(port.application, handler_cancellation=True)
-        async with TestClient(server) as client:
-            await story(port, client)
-        await port.close()
-
-    asyncio.run(run())
+JSON_BYTES = "Inference-Header-Content-Length"
 
 
 def body(*values: float, **changes: Any) -> bytes:
@@ -75,7 +39,7 @@ def test_a_request_is_answered_whatever_its_content_type(content_type: str | Non
             "outputs": [{"name": "x", "datatype": "FP32", "shape": [2, 2], "data": [2.0, 0.0, 4.0, 0.0]}],
         }
 
-    serve(story)
+    serve_rest(story)
 
 
 def test_metadata_and_health_follow_the_plan() -> None:
@@ -95,7 +59,7 @@ def test_metadata_and_health_follow_the_plan() -> None:
         assert (metadata["name"], metadata["inputs"], metadata["outputs"]) == ("pipe", tensors, tensors)
         assert (await (await client.get("/v2")).json())["name"] == "ipa"
 
-    serve(story, stages=["one"])
+    serve_rest(story, stages=["one"])
 
 
 @pytest.mark.parametrize(
@@ -115,67 +79,7 @@ def test_what_does_not_exist_is_a_json_error(method: str, path: str, status: int
         assert answer.status == status
         assert list(await answer.json()) == ["error"]
 
-    serve(story)
-
-
-def test_a_body_over_the_limit_is_413(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ipa.dataplane.ingress.BODY_LIMIT_BYTES", 1000)
-
-    async def story(port: Port, client: Client) -> None:
-        answer = await client.post(INFER, data=b" " * 1001)
-        assert answer.status == 413
-        assert "bytes, the limit" in (await answer.json())["error"]
-        assert (await client.post(INFER, data=b" " * 1000)).status == 400
-
-    serve(story)
-    assert web_module.BODY_LIMIT_BYTES == 64 * 1024 * 1024
-
-
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
-    max_leaves=8,
-)
-tensors = st.fixed_dictionaries(
-    {},
-    optional={
-        "name": st.just("x") | json_values,
-        "datatype": st.just("FP32") | json_values,
-        "shape": st.just([1, 2]) | json_values,
-        "data": st.just([1, 2]) | json_values,
-    },
-)
-documents = st.fixed_dictionaries(
-    {},
-    optional={
-        "inputs": st.lists(tensors, max_size=2) | json_values,
-        "id": json_values,
-        "outputs": json_values,
-    },
-)
-cut = st.tuples(st.integers(0, 70), st.binary(max_size=3)).map(lambda p: body()[: p[0]] + p[1] + body()[p[0] + 2 :])
-
-
-def test_malformed_bodies_never_yield_a_5xx() -> None:
-    """One server, one connection, 400 bodies: each is answered 200 or 400 with a reason."""
-
-    @settings(max_examples=400)
-    @given(st.lists(st.binary(max_size=40) | documents.map(orjson.dumps) | cut, min_size=1, max_size=1))
-    def collect(bodies: list[bytes]) -> None:
-        sent.extend(bodies)
-
-    sent: list[bytes] = []
-    collect()
-
-    async def story(port: Port, client: Client) -> None:
-        port.open("a")
-        for malformed in sent:
-            answer = await client.post(INFER, data=malformed)
-            document = await answer.json()
-            assert answer.status in (200, 400), (malformed, document)
-            assert answer.status == 200 or document["error"], malformed
-
-    serve(story)
+    serve_rest(story)
 
 
 @pytest.mark.parametrize(
@@ -198,7 +102,7 @@ def test_broken_http_is_the_clients_fault(sent: bytes) -> None:
         writer.close()
         await writer.wait_closed()
 
-    serve(story)
+    serve_rest(story)
 
 
 def test_a_drop_says_why_in_a_header() -> None:
@@ -220,7 +124,7 @@ def test_a_drop_says_why_in_a_header() -> None:
         assert "10 s" in (await dropped.json())["error"]
         assert (await busy).status == 200
 
-    serve(story, queue_limit=1)
+    serve_rest(story, queue_limit=1)
 
 
 def test_a_client_that_hangs_up_frees_its_place() -> None:
@@ -237,7 +141,7 @@ def test_a_client_that_hangs_up_frees_its_place() -> None:
         assert port.replica("a").calls == [[1.0]]
         assert b'ipa_drops_total{reason="disconnected"} 1.0' in port.metrics.text()
 
-    serve(story)
+    serve_rest(story)
 
 
 def test_an_output_that_json_cannot_carry_is_a_500_and_the_router_lives() -> None:
@@ -249,7 +153,7 @@ def test_an_output_that_json_cannot_carry_is_a_500_and_the_router_lives() -> Non
         assert (await client.post(INFER, data=body(1))).status == 200
 
     with pytest.warns(RuntimeWarning, match="overflow"):
-        serve(story)
+        serve_rest(story)
 
 
 def test_only_valid_requests_are_arrivals_and_the_metrics_add_up() -> None:
@@ -279,4 +183,33 @@ def test_only_valid_requests_are_arrivals_and_the_metrics_add_up() -> None:
         ):
             assert line in text.splitlines()
 
-    serve(story)
+    serve_rest(story)
+
+
+# --- the binary tensor extension -------------------------------------------------------------------------------
+
+
+def test_raw_tensors_in_and_out() -> None:
+    async def story(port: Port, client: Client) -> None:
+        port.open("a")
+        described = {"name": "x", "datatype": "FP32", "shape": [1, 2], "parameters": {"binary_data_size": 8}}
+        document = orjson.dumps({"inputs": [described], "parameters": {"binary_data_output": True}})
+        sent = document + np.array([1.5, 0], "<f4").tobytes()
+        answer = await client.post(INFER, data=sent, headers={JSON_BYTES: str(len(document))})
+        assert answer.status == 200, await answer.text()
+        json_bytes, got = int(answer.headers[JSON_BYTES]), await answer.read()
+        assert orjson.loads(got[:json_bytes])["outputs"] == [described]
+        assert np.frombuffer(got[json_bytes:], "<f4").tolist() == [3.0, 0.0]
+        assert "binary_tensor_data" in (await (await client.get("/v2")).json())["extensions"]
+
+    serve_rest(story)
+
+
+@pytest.mark.parametrize("length", ["x", "-1", "1e3", "9" * 40, "", "²", "999999999"])
+def test_a_broken_json_length_is_400(length: str) -> None:
+    async def story(port: Port, client: Client) -> None:
+        answer = await client.post(INFER, data=body(), headers={JSON_BYTES: length})
+        assert answer.status == 400
+        assert JSON_BYTES in (await answer.json())["error"]
+
+    serve_rest(story)

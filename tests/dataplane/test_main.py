@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import socket
@@ -9,9 +10,20 @@ import urllib.error
 import urllib.request
 from typing import Any
 
+import aiohttp
+import numpy as np
 import pytest
 
-from tests.dataplane.processes import AUTHORIZED, process, router, start_message
+from ipa.dataplane.replica import Replica
+from tests.dataplane.processes import (
+    AUTHORIZED,
+    Running,
+    model_servers,
+    process,
+    put_plan,
+    router,
+    start_message,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -51,7 +63,7 @@ def test_a_signal_ends_it_cleanly(number: signal.Signals) -> None:
         assert running.child.stderr.read() == ""
 
 
-@pytest.mark.parametrize("which", ["port", "admin_port"])
+@pytest.mark.parametrize("which", ["port", "grpc_port", "admin_port"])
 def test_a_taken_port_is_one_line_and_exit_1(which: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -72,3 +84,22 @@ def ended(message: dict[str, Any]) -> str:
         out, err = child.communicate(timeout=60)
         assert (child.returncode, out) == (1, "")
         return err
+
+
+def test_sigterm_lets_grpc_calls_in_the_pipeline_finish() -> None:
+    async def story(running: Running) -> None:
+        client = Replica(running.grpc_address, "pipe")
+        sent = [asyncio.create_task(client.infer({"x": np.full((1, 2), i, np.float32)})) for i in range(10)]
+        async with aiohttp.ClientSession(running.url) as session:
+            while "ipa_requests_total 10.0" not in await (await session.get("/metrics")).text():
+                await asyncio.sleep(0.01)
+        running.child.send_signal(signal.SIGTERM)
+        assert [answer["z"][0, 0] for answer in await asyncio.gather(*sent)] == [4.0 * i for i in range(10)]
+        await client.close()
+
+    with model_servers() as servers, router() as running:
+        asyncio.run(put_plan(running, servers.start_small("one", "two", delay_s=0.1), batch=1))
+        asyncio.run(story(running))
+        assert running.child.wait(timeout=30) == 0
+        assert running.child.stderr
+        assert running.child.stderr.read() == ""

@@ -14,6 +14,7 @@ MESSAGE: dict[str, Any] = {
     "pipeline": "pipe",
     "host": "127.0.0.1",
     "port": 0,
+    "grpc_port": 0,
     "admin_port": 0,
     "admin_token": "secret",
     "stages": ["one", "two"],

@@ -36,7 +36,7 @@ class ControlApi:
 
     async def _status(self, _: web.Request) -> web.Response:
         router = self._supervisor.router
-        urls = {"url": router.url, "admin_url": router.admin_url} if router else {}
+        urls = {"url": router.url, "admin_url": router.admin_url, "grpc_address": router.grpc_address} if router else {}
         status = self._supervisor.status()
         return json_response({**status, "pid": os.getpid(), "url": urls.get("url"), "router": urls})
 

@@ -30,12 +30,17 @@ _STATE_TIMEOUT_S = 5.0
 class RouterProcess:
     child: Child
     port: int
+    grpc_port: int
     admin_port: int
     admin_token: str
 
     @property
     def url(self) -> str:
         return f"http://{HOST}:{self.port}"
+
+    @property
+    def grpc_address(self) -> str:
+        return f"{HOST}:{self.grpc_port}"
 
     @property
     def admin_url(self) -> str:
@@ -74,12 +79,13 @@ class RouterProcess:
             raise Unavailable(f"the router at {self.admin_url} does not answer {method} /plan: {error!r}") from error
 
 
-def start_message(config: Config, port: int, admin_port: int, admin_token: str) -> dict[str, Any]:
+def start_message(config: Config, port: int, grpc_port: int, admin_port: int, admin_token: str) -> dict[str, Any]:
     """What the router needs to know of a config; a port of 0 is any free one."""
     return {
         "pipeline": config.pipeline.name,
         "host": HOST,
         "port": port,
+        "grpc_port": grpc_port,
         "admin_port": admin_port,
         "admin_token": admin_token,
         "stages": [_node(stage) for stage in config.pipeline.stages],
@@ -103,7 +109,7 @@ async def start_router(message: Mapping[str, Any], log_folder: Path) -> RouterPr
         unless_up.push_async_callback(child.stop)
         ports = await _ports(child)
         unless_up.pop_all()
-    return RouterProcess(child, ports["port"], ports["admin_port"], message["admin_token"])
+    return RouterProcess(child, ports["port"], ports["grpc_port"], ports["admin_port"], message["admin_token"])
 
 
 async def _ports(child: Child) -> dict[str, int]:

@@ -8,6 +8,7 @@ import secrets
 import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from ipa.adapters import state
@@ -20,25 +21,34 @@ STOPPED = 0
 INTERRUPTED = 130
 
 
-def serve_plan(config: Config, plan: Plan, port: int, announce: Callable[[str], None]) -> int:
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """Where the pipeline listens; 0 is any free port."""
+
+    rest: int
+    grpc: int
+
+
+def serve_plan(config: Config, plan: Plan, ports: Ports, announce: Callable[[str], None]) -> int:
     """Serves until stopped; returns the exit code: 0 after SIGTERM or POST /stop, 130 after ^C.
 
     `announce` takes one line about what has been reached. Raises ServingError if something does not start; nothing
     runs any more then.
     """
     with state.claim(config.pipeline.name) as folder:
-        check_free(port)
-        return asyncio.run(_serve(config, plan, port, folder, announce))
+        check_free(ports.rest)
+        check_free(ports.grpc)
+        return asyncio.run(_serve(config, plan, ports, folder, announce))
 
 
-async def _serve(config: Config, plan: Plan, port: int, folder: Path, announce: Callable[[str], None]) -> int:
+async def _serve(config: Config, plan: Plan, ports: Ports, folder: Path, announce: Callable[[str], None]) -> int:
     stop = asyncio.Event()
     signals = _Signals(stop, folder)
     token, admin_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     async with AsyncExitStack() as at_exit:
         supervisor = Supervisor(config, folder, admin_token)
         at_exit.push_async_callback(supervisor.stop)
-        router = await supervisor.start_router(port)
+        router = await supervisor.start_router(ports.rest, ports.grpc)
         runner, control_url = await listen(ControlApi(supervisor, token, stop))
         at_exit.push_async_callback(runner.cleanup)
         state.write(
@@ -51,9 +61,11 @@ async def _serve(config: Config, plan: Plan, port: int, folder: Path, announce: 
                 token,
                 router.admin_url,
                 admin_token,
+                router.grpc_address,
             ),
         )
-        announce(f"{config.pipeline.name} listens on {router.url}, starting {_replicas(plan)}")
+        listens = f"{config.pipeline.name} listens on {router.url} and for gRPC on {router.grpc_address}"
+        announce(f"{listens}, starting {_replicas(plan)}")
         if await _unless_stopped(supervisor.start(plan), stop):
             announce(f"ready: {router.url}/v2/models/{config.pipeline.name}")
             await stop.wait()

@@ -53,9 +53,9 @@ class Supervisor:
 
     # --- starting and stopping ------------------------------------------------------------------------------
 
-    async def start_router(self, port: int) -> RouterProcess:
-        """The router, listening on `port` (0: any free one), without a plan yet. Raises ServingError."""
-        message = start_message(self.config, port, 0, self._admin_token)
+    async def start_router(self, port: int, grpc_port: int = 0) -> RouterProcess:
+        """The router, listening on both ports (0: any free one), without a plan yet. Raises ServingError."""
+        message = start_message(self.config, port, grpc_port, 0, self._admin_token)
         self.router = await start_router(message, self._folder)
         self._spawn(self._keep_router())
         self._spawn(self._end_hung())
@@ -239,7 +239,7 @@ class Supervisor:
             code = await self.router.child.wait()
             _log.warning("the router died with exit code %s: %s", code, self.router.child.last_line())
             await asyncio.sleep(backoff.next_s(time.monotonic()))
-            ports = (self.router.port, self.router.admin_port)
+            ports = (self.router.port, self.router.grpc_port, self.router.admin_port)
             try:
                 self.router = await start_router(start_message(self.config, *ports, self._admin_token), self._folder)
             except ServingError as error:

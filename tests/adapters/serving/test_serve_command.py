@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,11 +14,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import numpy as np
 import pytest
 
 from ipa.adapters import state
 from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
 from ipa.adapters.state import RunState
+from ipa.dataplane.replica import Replica
 from tests.adapters.serving import tiny
 from tests.adapters.serving.processes import alive, children, wait_until
 
@@ -76,6 +79,8 @@ def test_it_serves_for_a_rate_and_stops_on_sigterm(tmp_path: Path, runtime: Path
         assert process.pid == found.pid
         answer = httpx.post(f"{found.url}/v2/models/tiny/infer", json=tiny.body(3.0), trust_env=False)
         assert answer.status_code == 200
+        assert found.grpc_address is not None
+        assert asyncio.run(over_grpc(found.grpc_address, 3.0)) == tiny.answer(answer.json())
         folder = runtime / "ipa/tiny"
         assert folder.stat().st_mode & 0o777 == 0o700
         assert (folder / "state.json").stat().st_mode & 0o777 == 0o600
@@ -84,9 +89,19 @@ def test_it_serves_for_a_rate_and_stops_on_sigterm(tmp_path: Path, runtime: Path
         process.terminate()
         _, stderr = process.communicate(timeout=30)
         assert process.returncode == 0, stderr
-        assert "ready" in stderr and found.url in stderr
+        assert "ready" in stderr and found.url in stderr and f"for gRPC on {found.grpc_address}" in stderr
         assert not any(alive(pid) for pid in pids)
         assert not (folder / "state.json").exists()
+
+
+async def over_grpc(address: str, value: float) -> float:
+    """The first number of the answer, by the client that the router itself uses for its replicas."""
+    client = Replica(address, "tiny")
+    try:
+        answer = await client.infer({"x": np.full((1, tiny.WIDTH), value, np.float32)}, timeout_s=30)
+        return float(next(iter(answer.values())).flat[0])
+    finally:
+        await client.close()
 
 
 def test_interrupt_ends_with_130(tmp_path: Path, runtime: Path) -> None:
@@ -180,11 +195,14 @@ class _contains(str):  # noqa: N801  reads as a matcher
     __hash__ = str.__hash__
 
 
-def test_a_port_in_use_is_named_before_anything_starts(tmp_path: Path, runtime: Path) -> None:
+@pytest.mark.parametrize("option", ["--port", "--grpc-port"])
+def test_a_port_in_use_is_named_before_anything_starts(option: str, tmp_path: Path, runtime: Path) -> None:
     config = tiny.write_config(tmp_path)
+    ports = {"--port": "0", "--grpc-port": "0"}
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        assert refused(str(config), "--port", str(port)) == (1, _contains(f"port {port}"))
+        words = [word for pair in (ports | {option: str(port)}).items() for word in pair]
+        assert refused(str(config), *words) == (1, _contains(f"port {port}"))
     assert not list(runtime.glob("ipa/tiny/*.log"))
 
 
@@ -203,5 +221,8 @@ def test_what_cannot_be_served_is_refused_by_name(tmp_path: Path, runtime: Path)
     missing = tmp_path / "models/shift/plus1.onnx"
     missing.unlink()
     assert refused(str(config)) == (2, _contains(str(missing)))
-    assert refused(str(config), "--grpc-port", "8081") == (2, _contains("--grpc-port"))
+    assert refused(str(config), "--port", "81", "--grpc-port", "81") == (
+        2,
+        _contains("--port and --grpc-port are both 81"),
+    )
     assert refused(str(config), "--rate", "1", "--plan", "x.json") == (2, _contains("--rate and --plan"))

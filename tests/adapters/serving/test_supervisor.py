@@ -227,6 +227,7 @@ def test_a_killed_router_comes_back_on_its_port_with_the_plan(tmp_path: Path) ->
         os.kill(before.child.pid, signal.SIGKILL)
         await until(lambda: supervisor.router is not before, "it was restarted")
         assert supervisor.router is not None and supervisor.router.url == before.url
+        assert supervisor.router.grpc_address == before.grpc_address
         async with aiohttp.ClientSession() as session:
             for _ in range(600):
                 async with session.get(f"{before.url}/v2/health/ready") as response:

@@ -21,21 +21,19 @@ from ipa.workload.summary import ANSWERED, LoadResult
 BATCH = 16
 WAITS_S = (0.001, 0.005, 0.02)
 LOADS = (0.3, 0.6, 0.9)
-LOAD_S = 2.2
-CLOSED_S = 2.0
-ROUNDS = 2
+LOAD_S = 2.0
+CLOSED_S = 1.0
+WARM_UP_S = 0.5
+ROUNDS = 3
 ROUTER = "router"
-
-Latencies = Mapping[str, list[float]]
 
 
 def run() -> Iterator[Row]:
     with _sides() as urls:
         for url in urls.values():
-            closed_loop(url, 1, CLOSED_S / 4)
-        rates = {side: closed_loop(url, 2 * BATCH, CLOSED_S).throughput_rps for side, url in urls.items()}
-        capacity_rps = max(rate for side, rate in rates.items() if side != ROUTER)
-        yield _throughput("clients that never pause", rates[ROUTER], capacity_rps)
+            closed_loop(url, 1, WARM_UP_S)
+        mine_rps, capacity_rps = _saturated_rps(urls)
+        yield _throughput("clients that never pause", mine_rps, capacity_rps)
         for load in LOADS:
             yield from _at(load, capacity_rps, urls)
 
@@ -54,31 +52,46 @@ def _sides() -> Iterator[dict[str, str]]:
             yield {ROUTER: router.url} | {name: other.url for name, other in zip(names, others, strict=True)}
 
 
+def _saturated_rps(urls: Mapping[str, str]) -> tuple[float, float]:
+    """(Router, MLServer at its best), chosen and compared as in `_at`."""
+
+    def rate_rps(side: str) -> float:
+        return closed_loop(urls[side], 2 * BATCH, CLOSED_S).throughput_rps
+
+    first = {side: rate_rps(side) for side in urls}
+    best = max((side for side in urls if side != ROUTER), key=first.__getitem__)
+    pairs = [(first[ROUTER], first[best]), *((rate_rps(ROUTER), rate_rps(best)) for _ in range(ROUNDS - 1))]
+    return median(mine for mine, _ in pairs), median(theirs for _, theirs in pairs)
+
+
 def _at(load: float, capacity_rps: float, urls: Mapping[str, str]) -> Iterator[Row]:
-    p99_s: Latencies = {side: [] for side in urls}
-    rates: Latencies = {side: [] for side in urls}
-    for seed in range(ROUNDS):
-        intended_s = poisson(load * capacity_rps, LOAD_S, seed)
-        for side, url in urls.items():
-            result = open_loop(url, intended_s)
-            p99_s[side].append(quantile_s(result, 0.99))
-            rates[side].append(_throughput_rps(result))
-    typical_s = {side: median(each) for side, each in p99_s.items()}
-    best = min((side for side in urls if side != ROUTER), key=typical_s.__getitem__)
-    ratio = median(mine / theirs for mine, theirs in zip(p99_s[ROUTER], p99_s[best], strict=True))
+    """All sides once, then the router and MLServer's best in turns: the choice falls for MLServer, luck included."""
+    schedules = [poisson(load * capacity_rps, LOAD_S, seed) for seed in range(ROUNDS)]
+    first = {side: open_loop(url, schedules[0]) for side, url in urls.items()}
+    swept_s = {side: quantile_s(result, 0.99) for side, result in first.items() if side != ROUTER}
+    best = min(swept_s, key=swept_s.__getitem__)
+    pairs = [(first[ROUTER], first[best])]
+    pairs += [(open_loop(urls[ROUTER], times_s), open_loop(urls[best], times_s)) for times_s in schedules[1:]]
+    p99_s = [(quantile_s(mine, 0.99), quantile_s(theirs, 0.99)) for mine, theirs in pairs]
+    ratio = median(mine / theirs for mine, theirs in p99_s)
     yield judged(
         {
             "name": f"p99 of the router ÷ MLServer's adaptive batching at its best, {load:.0%} of capacity",
             "kind": "latency",
             "ratio": round(ratio, 3),
-            "seconds": round(typical_s[ROUTER], 4),
-            "alternative_seconds": {side: round(p99, 4) for side, p99 in typical_s.items() if side != ROUTER},
-            "rounds": ROUNDS,
+            "seconds": round(median(mine for mine, _ in p99_s), 4),
+            "alternative_seconds": round(median(theirs for _, theirs in p99_s), 4),
+            "pairs": ROUNDS,
+            "best": best,
+            "swept_seconds": {side: round(p99, 4) for side, p99 in swept_s.items()},
         },
         "≤ 1.1",
         met=ratio <= 1.1,
     )
-    yield _throughput(f"{load:.0%} of capacity", median(rates[ROUTER]), median(rates[best]))
+    rates = [[_throughput_rps(result) for result in pair] for pair in pairs]
+    yield _throughput(
+        f"{load:.0%} of capacity", median(mine for mine, _ in rates), median(theirs for _, theirs in rates)
+    )
 
 
 def _throughput(under: str, mine_rps: float, theirs_rps: float) -> Row:

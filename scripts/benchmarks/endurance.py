@@ -25,7 +25,7 @@ BASE_RPS, TIMES = 100.0, 10
 BEFORE_S, BURST_S, AFTER_S = 2.0, 5.0, 4.0
 SLO_S, DROP_AFTER_S = 0.5, 1.0
 QUEUE_LIMIT = 500
-RECOVERY_S = 5.0
+RECOVERY_S = 3.0  # less than AFTER_S: the watch must outlast the promise
 LOOK_S = 0.05
 WARM_UP_S = 1.0
 

@@ -14,7 +14,7 @@ from benchmarks.testbed import PLAIN, judged, routed, servers
 from ipa.workload.summary import LoadResult
 
 RATE_RPS = 100.0
-LOAD_S = 2.5
+LOAD_S = 2.0
 BATCH = 16
 CLIENTS = 2 * BATCH  # one batch at the replica, the next one waits
 CLOSED_S = 1.0

@@ -13,7 +13,8 @@ from ipa.control import Turn
 from ipa.domain import Plan
 from ipa.ports import Outcome
 from ipa.report.output import finite
-from ipa.report.solve import change_row, words
+from ipa.report.solve import change_row
+from ipa.report.words import words
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -6,16 +6,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from ipa.domain import Allocation
 from ipa.policy.explain import MORE_RATE, Alternative, Explanation, Worth
 from ipa.report.amounts import amount, as_set, bound, difference, rate
-from ipa.report.solve import words
+from ipa.report.words import allocation_of, words
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 NUMBERS = ("objective", "accuracy", "cost_cores", "cost_per_hour", "latency_s")
-ROW = ("stage", "variant", "hardware", "cores", "batch", "replicas")
 
 
 def document(explanation: Explanation) -> dict[str, Any]:
@@ -143,8 +141,8 @@ def _gain(gain: float) -> str:
 
 def _changes(solved: dict[str, Any], other: dict[str, Any]) -> str:
     """The stages that differ from the plan above, and the totals that move."""
-    before = {row["stage"]: {name: row[name] for name in ROW} for row in solved["plan"]}
-    changed = [f"{row['stage']}: {words(Allocation(**row))}" for row in other["plan"] if row != before[row["stage"]]]
+    before = [allocation_of(row) for row in solved["plan"]]
+    changed = [f"{a.stage}: {words(a)}" for a in map(allocation_of, other["plan"]) if a not in before]
     totals = [
         f"{name} {was} → {now}"
         for name, was, now in (

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ipa.domain import Allocation, Change
+from ipa.domain import Change
 from ipa.evaluation import Evaluation
 from ipa.options import Problem
 from ipa.policy import Solution
 from ipa.policy.infeasible import Diagnosis, Relaxation
+from ipa.report import explain
 from ipa.report.amounts import amount, as_set, bound, difference, rate
 from ipa.report.console import stdout_console
+from ipa.report.words import allocation_of, words
 
 EMPTY_NUMBERS = ("objective", "score", "accuracy", "cost_cores", "cost_per_hour", "latency_s")
 
@@ -110,8 +112,6 @@ def table(document: dict[str, Any]) -> None:
     for change in document["changes"]:
         console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}")
     if "explain" in document:
-        from ipa.report import explain  # which needs the words of this module
-
         explain.table(document, console)
 
 
@@ -142,10 +142,4 @@ def _served(largest_rps: float, rate_rps: float) -> str:
 
 
 def _words(row: dict[str, Any] | None) -> str:
-    return words(Allocation(**row)) if row else "nothing"
-
-
-def words(allocation: Allocation) -> str:
-    """One allocation in a few words."""
-    a = allocation
-    return f"{a.replicas}×{a.variant} ({a.hardware}, {a.cores} core{'s' * (a.cores > 1)}, batch {a.batch})"
+    return words(allocation_of(row)) if row else "nothing"

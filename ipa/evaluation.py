@@ -84,6 +84,20 @@ def is_product(score: str) -> bool:
     return score in ("product", "rank-product")
 
 
+def additive_score(problem: Problem, stage: StageOptions) -> Floats:
+    """What each option adds to a score that is a sum or a mean."""
+    share = 1 / len(problem.stages) if problem.objective.score == "mean" else 1.0
+    return np.asarray(share * score_factors(stage, problem.objective.score)[stage.variant_index])
+
+
+def worth(problem: Problem, stage: StageOptions) -> Floats:
+    """What each option adds to the objective, but for a score that is a product."""
+    weights = problem.objective
+    cost = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
+    own = -weights.cost_weight * cost - weights.batch_weight * stage.batch
+    return own if is_product(weights.score) else own + weights.accuracy_weight * additive_score(problem, stage)
+
+
 def quantities(problem: Problem, choices: Ints) -> dict[str, Floats]:
     """Everything that is limited or reported, for N choices at once.
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from ipa.options import TOLERANCE, Floats, Ints
 from ipa.policy.log_bound import LogBound
-from ipa.policy.prices import around, by_coordinates
+from ipa.policy.prices import around, by_coordinates, scale_of
 from ipa.policy.resources import Layer, Table
 
 GRID = 24
@@ -49,7 +49,7 @@ class Bounds:
         points = [GRID if high[s] > low[s] else 1 for s in range(len(low))]
         self._grids = [np.linspace(low[s], high[s], points[s]) for s in range(len(low))]
         self._steps = [self._step(s, layer) for s, layer in enumerate(table.layers)]
-        self._prices = around(by_coordinates(self._whole, self._scale()))
+        self._prices = around(by_coordinates(self._whole, scale_of(self._gain(), table.layers)))
         self._tables = self._tabulate(self._prices)
         size = table.weight + sum(float(np.abs(layer.cost).max()) for layer in table.layers)
         self.margin = 2 * TOLERANCE + 1e-12 * size  # a plan within it of the best may still win the tie
@@ -107,9 +107,7 @@ class Bounds:
         """The bound of the whole problem by each of the prices."""
         return prices @ self._table.ceilings + self._tabulate(prices)[0][:, 0]
 
-    def _scale(self) -> Floats:
-        """For each resource what the objective can gain over what can be used."""
-        spread = self._table.weight * (self._high[-1] - self._low[-1])
-        spread += sum(float(np.ptp(layer.cost)) for layer in self._table.layers)
-        used = sum((np.ptp(layer.use, axis=1) for layer in self._table.layers), np.zeros(len(self._table.ceilings)))
-        return np.asarray(np.divide(spread, used, out=np.zeros(len(used)), where=used > 0))
+    def _gain(self) -> float:
+        """The most by which two plans' objectives can differ, whatever the limits."""
+        product = self._table.weight * (self._high[-1] - self._low[-1])
+        return product + sum(float(np.ptp(layer.cost)) for layer in self._table.layers)

@@ -113,7 +113,7 @@ def one_more(limit: Limit) -> float | None:
 
 
 def _alternative(problem: Problem, to: float, now: Evaluation) -> Alternative:
-    best = auto.solve(problem).evaluation if any_plan(problem) else None
+    best = auto.solve(problem).evaluation
     return Alternative(to, best, None if best is None else best.objective - now.objective)
 
 

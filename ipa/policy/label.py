@@ -72,7 +72,7 @@ class Found:
 
 def search(table: Table, most_labels: int) -> Found:
     """Sweeps of growing width, until one is exact or as wide as allowed."""
-    if not all(len(layer.options) for layer in table.layers):
+    if table.hopeless:
         return Found(np.zeros((len(table.layers), 0), dtype=np.int64))
     if prod(len(layer.options) for layer in table.layers) <= SMALL:
         found = _sweep(table, None, -inf, most_labels)
@@ -83,10 +83,9 @@ def search(table: Table, most_labels: int) -> Found:
     while not found.exact and width < most_labels:
         width = min(width * WIDER, most_labels)
         wider = _sweep(table, bounds, found.best, width)
-        if wider.exact or wider.best >= found.best:
-            found = replace(wider, unseen=min(wider.unseen, found.unseen))
-        else:  # a wider sweep may lose the incumbent among others of equal hope
-            found = replace(found, unseen=min(wider.unseen, found.unseen))
+        # A wider sweep may lose the incumbent among others of equal hope.
+        better = wider if wider.exact or wider.best >= found.best else found
+        found = replace(better, unseen=min(wider.unseen, found.unseen))
     return found
 
 

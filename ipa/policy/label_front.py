@@ -20,8 +20,10 @@ def front(problem: Problem, resource: str, most_labels: int = MOST_LABELS) -> In
     rounding. None where a stage needs more than `most_labels` or the graph has too many paths.
     """
     table = tabulate(problem, also=[Limit(resource, inf)])
-    if table is None or not all(len(layer.options) for layer in table.layers):
-        return None if table is None else np.zeros((len(problem.stages), 0), dtype=np.int64)
+    if table is None:
+        return None
+    if table.hopeless:
+        return np.zeros((len(problem.stages), 0), dtype=np.int64)
     labels = start(table)
     least, spare = rest(table)
     spare[:, table.limits.index(resource)] = -inf  # less of it is always better, however much there is

@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 
 from ipa.options import Floats
-from ipa.policy.prices import around, by_throws
+from ipa.policy.prices import around, by_throws, scale_of
 from ipa.policy.resources import Table
 
 
@@ -22,7 +22,8 @@ class LogBound:
         self._table = table
         with np.errstate(divide="ignore"):
             self._logs = [np.log(layer.factor) for layer in table.layers]
-        best = by_throws(lambda prices: prices @ table.ceilings + self._best(prices)[0], self._scale())
+        scale = scale_of(self._gain(), table.layers)
+        best = by_throws(lambda prices: prices @ table.ceilings + self._best(prices)[0], scale)
         self._prices = around(best)
         self._rest = self._best(self._prices)
         least = [np.minimum.reduce(layer.cost) for layer in reversed(table.layers)]
@@ -40,8 +41,7 @@ class LogBound:
             found.append(found[-1] + np.maximum.reduce(logs - prices @ layer.use, axis=1))
         return found[::-1]
 
-    def _scale(self) -> Floats:
-        """For each resource what the logarithm can gain over what can be used."""
-        spread = sum(float(np.ptp(logs[np.isfinite(logs)])) if np.isfinite(logs).any() else 0.0 for logs in self._logs)
-        used = sum((np.ptp(layer.use, axis=1) for layer in self._table.layers), np.zeros(len(self._table.ceilings)))
-        return np.asarray(np.divide(spread, used, out=np.zeros(len(used)), where=used > 0))
+    def _gain(self) -> float:
+        """The most by which the logarithms of two plans can differ, but for factors of 0."""
+        finite = [logs[np.isfinite(logs)] for logs in self._logs]
+        return sum(float(np.ptp(logs)) for logs in finite if len(logs))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ipa.options import Floats
+from ipa.policy.resources import Layer
 
 Bound = Callable[[Floats], Floats]
 """Takes prices (T, resources) to the bounds of the whole problem that they give, (T,)."""
@@ -18,8 +19,14 @@ THROWS = 24
 AROUND = (0.6, 0.8, 1.25, 1.6, 2.5)
 
 
+def scale_of(gain: float, layers: Sequence[Layer]) -> Floats:
+    """For each resource what a price of it might be: all there is to gain over all that can be used."""
+    used = np.sum([np.ptp(layer.use, axis=1) for layer in layers], axis=0)
+    return np.asarray(np.divide(gain, used, out=np.zeros(len(used)), where=used > 0))
+
+
 def by_coordinates(bound: Bound, scale: Floats) -> Floats:
-    """Good prices (resources,) by few evaluations; `scale` says for each resource what a price of it might be."""
+    """Good prices (resources,) by few evaluations, from the `scale_of` the resources."""
     best = np.zeros(len(scale))
     for factors in QUICK:
         for r in range(len(scale)):

@@ -15,9 +15,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import numpy as np
-
-from ipa.evaluation import capacity_use, is_product, limits_of, score_factors
+from ipa.evaluation import additive_score, capacity_use, is_product, limits_of, score_factors, worth
 from ipa.options import TOLERANCE, Floats, Ints, Problem, StageOptions
 
 Terms = list[tuple[float, Any]]
@@ -77,7 +75,7 @@ class _Forms:
             case "objective":
                 return self._objective()
             case "score" if not is_product(weights.score):
-                return self._total([_additive(problem, stage) for stage in stages])
+                return self._total([additive_score(problem, stage) for stage in stages])
             case "score":
                 return self._product("score", [score_factors(stage, weights.score) for stage in stages])
             case "accuracy":
@@ -97,7 +95,7 @@ class _Forms:
 
     def _objective(self) -> Terms:
         weights = self._problem.objective
-        own = self._total([_worth(self._problem, stage) for stage in self._problem.stages])
+        own = self._total([worth(self._problem, stage) for stage in self._problem.stages])
         if not is_product(weights.score) or not weights.accuracy_weight:
             return own
         return [(weights.accuracy_weight * c, v) for c, v in self.of("score")] + own
@@ -168,24 +166,10 @@ class _Forms:
 def unlimited(problem: Problem) -> float:
     """The most the objective could be if nothing were limited and each stage had the best of every option."""
     weights = problem.objective
-    most = sum(float(_worth(problem, stage).max()) for stage in problem.stages)
+    most = sum(float(worth(problem, stage).max()) for stage in problem.stages)
     if not is_product(weights.score):
         return most
     return most + weights.accuracy_weight * prod(float(score_factors(s, weights.score).max()) for s in problem.stages)
-
-
-def _additive(problem: Problem, stage: StageOptions) -> Floats:
-    """What each option adds to a score that is a sum or a mean."""
-    share = 1 / len(problem.stages) if problem.objective.score == "mean" else 1.0
-    return np.asarray(share * score_factors(stage, problem.objective.score)[stage.variant_index])
-
-
-def _worth(problem: Problem, stage: StageOptions) -> Floats:
-    """What each option adds to the objective, but for a product of accuracies."""
-    weights = problem.objective
-    cost = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
-    worth = -weights.cost_weight * cost - weights.batch_weight * stage.batch
-    return worth if is_product(weights.score) else worth + weights.accuracy_weight * _additive(problem, stage)
 
 
 def _by_variant(stage: StageOptions, binaries: dict[int, Any]) -> dict[int, list[Any]]:

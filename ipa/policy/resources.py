@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ipa.evaluation import Limit, capacity_use, is_product, limits_of, score_factors
+from ipa.evaluation import Limit, additive_score, capacity_use, is_product, limits_of, score_factors, worth
 from ipa.options import TOLERANCE, Floats, Ints, Problem, StageOptions
 from ipa.policy.pareto import tie_key, undominated
 
@@ -61,6 +61,11 @@ class Table:
     limits: tuple[str, ...]
     ceilings: Floats
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether a stage has no option left."""
+        return not all(len(layer.options) for layer in self.layers)
+
 
 def tabulate(problem: Problem, *, also: Sequence[Limit] = ()) -> Table | None:
     """The problem as layers, less what cannot be in the best plan; None if its graph has too many paths.
@@ -86,17 +91,14 @@ def tabulate(problem: Problem, *, also: Sequence[Limit] = ()) -> Table | None:
 
 def _objective(problem: Problem) -> list[tuple[Floats, Floats]]:
     """Cost and factor of every option, a pair a stage."""
-    weights = problem.objective
-    share = 1 / len(problem.stages) if weights.score == "mean" else 1.0
-    found = []
-    for stage in problem.stages:
-        unit = stage.cost_cores if weights.unit == "cores" else stage.cost_per_hour
-        cost = weights.cost_weight * unit + weights.batch_weight * stage.batch
-        factor = score_factors(stage, weights.score)[stage.variant_index]
-        if not is_product(weights.score):
-            cost = cost - weights.accuracy_weight * share * factor
-        found.append((cost, factor if _factor_weight(problem) else np.ones(len(stage))))
-    return found
+    weighed = _factor_weight(problem) != 0
+    return [
+        (
+            -worth(problem, stage),
+            score_factors(stage, problem.objective.score)[stage.variant_index] if weighed else np.ones(len(stage)),
+        )
+        for stage in problem.stages
+    ]
 
 
 def _factor_weight(problem: Problem) -> float:
@@ -118,25 +120,21 @@ def _sums(problem: Problem, limit: Limit) -> Iterator[tuple[list[Floats], float]
             yield [stage.cost_per_hour for stage in stages], ceiling
         case "replicas":
             return
+        case "score" if not is_product(kind):
+            yield [-additive_score(problem, stage) for stage in stages], TOLERANCE - limit.bound
         case "accuracy" | "score":
             factors = [
                 stage.accuracy if limit.name == "accuracy" else score_factors(stage, kind)[stage.variant_index]
                 for stage in stages
             ]
-            yield from _floor(factors, limit.bound - TOLERANCE, limit.name == "accuracy" or is_product(kind), kind)
+            floor = limit.bound - TOLERANCE
+            if floor > 0:  # else it always holds
+                with np.errstate(divide="ignore"):
+                    yield [-np.log(f) for f in factors], float(-np.log(floor))
         case _:
             hardware = limit.name.removeprefix("capacity.")
             counts = problem.capacity[hardware][1]
             yield [capacity_use(stage, hardware, counts) for stage in stages], ceiling
-
-
-def _floor(factors: list[Floats], floor: float, product: bool, kind: str) -> Iterator[tuple[list[Floats], float]]:
-    if not product:
-        share = 1 / len(factors) if kind == "mean" else 1.0
-        yield [-share * f for f in factors], -floor
-    elif floor > 0:  # else it always holds
-        with np.errstate(divide="ignore"):
-            yield [-np.log(f) for f in factors], float(-np.log(floor))
 
 
 def _layer(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from ipa.cli.options import Output, PolicyName
 
 
 def adapt(
@@ -13,9 +15,7 @@ def adapt(
     interval: Annotated[
         str | None, typer.Option(metavar="T", help="Time between decisions, as in 10s; default: control.interval.")
     ] = None,
-    policy: Annotated[
-        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
-    ] = "auto",
+    policy: PolicyName = "auto",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Decide and record; touch nothing.")] = False,
     once: Annotated[bool, typer.Option("--once", help="One decision, then stop.")] = False,
     duration: Annotated[str | None, typer.Option(metavar="T", help="Stop after this time, as in 5m.")] = None,
@@ -29,7 +29,7 @@ def adapt(
     journal: Annotated[
         Path | None, typer.Option(metavar="FILE", help="One JSON line a decision; default: in the run's state folder.")
     ] = None,
-    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+    output: Output = "table",
 ) -> None:
     """Keep the pipeline at its best plan.
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from ipa.cli.options import Output
 
 
 def fit(
@@ -13,7 +15,7 @@ def fit(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw curves and points: .png, .svg or .pdf.")
     ] = None,
-    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+    output: Output = "table",
 ) -> None:
     """Fit latency models to the profile.
 

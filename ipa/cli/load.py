@@ -7,6 +7,8 @@ from typing import Annotated, Literal
 
 import typer
 
+from ipa.cli.options import Output
+
 
 def load(
     config: Annotated[Path, typer.Argument(help="Pipeline config (YAML).", show_default=False)],
@@ -45,7 +47,7 @@ def load(
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw latency by percentile, .png, .svg or .pdf.")
     ] = None,
-    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+    output: Output = "table",
 ) -> None:
     """Send a trace; say what became of it.
 

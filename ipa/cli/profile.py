@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
+
+from ipa.cli.options import Output
 
 
 def profile(
@@ -19,7 +21,7 @@ def profile(
     cores: Annotated[str, typer.Option(metavar="1,2", help="Cores a replica gets.")] = "1",
     max_seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for one point.")] = 60.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure points again that are in the profile.")] = False,
-    output: Annotated[Literal["table", "json", "yaml"], typer.Option()] = "table",
+    output: Output = "table",
 ) -> None:
     """Measure every variant on real servers.
 

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ipa.cli.options import PolicyName
+
 if TYPE_CHECKING:
     from ipa.cli.planning import Asked
     from ipa.domain import Plan
@@ -24,9 +26,7 @@ def solve(
             help="Requests per second to plan for, for all or for one; default: the forecast of the running pipeline.",
         ),
     ] = None,
-    policy: Annotated[
-        str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
-    ] = "auto",
+    policy: PolicyName = "auto",
     cores: Annotated[float | None, typer.Option(metavar="N", help="Cores for all configs together.")] = None,
     weight: Annotated[
         list[str] | None,

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from ipa.cli.options import Output
+
+if TYPE_CHECKING:
+    from ipa.workload.counts import Counts
 
 trace = typer.Typer(
     help="Look at traces of requests per second, cut and make them.", no_args_is_help=True, rich_markup_mode=None
@@ -14,7 +20,6 @@ trace = typer.Typer(
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="File to write: .csv, else text.", show_default=False)]
 Seed = Annotated[int, typer.Option(min=0, help="Seed of the arrivals.")]
 Force = Annotated[bool, typer.Option("--force", help="Overwrite OUT.")]
-Output = Annotated[Literal["table", "json", "yaml"], typer.Option()]
 
 
 @trace.command()
@@ -53,17 +58,9 @@ def cut(
     output: Output = "table",
 ) -> None:
     """Write a slice of a trace file as counts per second."""
-    from ipa.adapters.trace_files import check_out, cut_counts, refuse_existing, write_counts
-    from ipa.report.output import emit
-    from ipa.report.trace import print_table
+    from ipa.adapters.trace_files import cut_counts
 
-    check_out(out)
-    if not force:
-        refuse_existing(out)
-    counts = cut_counts(trace)
-    write_counts(out, counts)
-    document = {"file": str(out), "seconds": len(counts), "requests": int(counts.sum())}
-    emit(document, output, lambda: print_table(document))
+    _write(out, force, output, lambda: cut_counts(trace))
 
 
 @trace.command()
@@ -78,15 +75,22 @@ def make(
     output: Output = "table",
 ) -> None:
     """Write any trace as counts per second."""
-    from ipa.adapters.trace_files import check_out, load_trace, refuse_existing, write_counts
+    from ipa.adapters.trace_files import load_trace
+    from ipa.workload.description import trace_counts
+
+    _write(out, force, output, lambda: trace_counts(load_trace(expression), seed))
+
+
+def _write(out: Path, force: bool, output: str, counts_of: Callable[[], Counts]) -> None:
+    """Refuses a bad OUT before the counts are made, and says what was written."""
+    from ipa.adapters.trace_files import check_out, refuse_existing, write_counts
     from ipa.report.output import emit
     from ipa.report.trace import print_table
-    from ipa.workload.description import trace_counts
 
     check_out(out)
     if not force:
         refuse_existing(out)
-    counts = trace_counts(load_trace(expression), seed)
+    counts = counts_of()
     write_counts(out, counts)
     document = {"file": str(out), "seconds": len(counts), "requests": int(counts.sum())}
     emit(document, output, lambda: print_table(document))

@@ -15,6 +15,7 @@ kubernetes/kubernetes pkg/controller/podautoscaler/horizontal.go and replica_cal
 - Replicas not ready: where fewer are ready than were asked for (they load, or nothing has room for them) and the ratio
   is above 1, they count as idle: the ratio is taken over all that were asked for, and a ratio that is then within the
   tolerance or below 1 changes nothing. Every ready replica has a sample, so metrics are never missing.
+- The samples are exact and fresh. On a cluster the metrics server adds a delay of its own; leaving it out favours HPA.
 - The policies look back over 15 s and the rule runs every 15 s, so no earlier change is ever inside their period.
 - An object without a `behavior` takes an older path in the controller, up to max(4, 2 × current): it differs from the
   documented default only below 4 replicas.

@@ -185,3 +185,15 @@ def test_every_autoscaler_keeps_a_replica_and_decides_the_same_twice(name: str) 
     one, other = start.after(samples, problem), start.after(samples, problem)
     assert one == other
     assert all(1 <= n <= 9 for n in replicas(one.plan))
+
+
+@pytest.mark.parametrize("name", AUTOSCALERS)
+def test_samples_of_a_time_in_which_the_loop_held_count_when_it_asks_again(name: str) -> None:
+    pipeline = two_stages()
+    problem = price(pipeline, 10.0)
+    late = by_the_second = autoscalers.start(name, plan_for(pipeline, 10.0))
+    samples = [Load(float(t), 2, t % 3 / 1.5, t % 5) for t in range(1, 100)]
+    late = late.after([samples, samples], problem)
+    for load in samples:
+        by_the_second = by_the_second.after([[load], [load]], problem)
+    assert late == by_the_second

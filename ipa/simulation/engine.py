@@ -72,7 +72,8 @@ class Engine:
 
         Replicas of an equal kind stay, the earliest first.
         """
-        return max([self._install(stage, station) for stage, station in stations.items()], default=self.now_s)
+        idle_s = [self._install(stage, station) for stage, station in stations.items()]
+        return max(idle_s, default=self.now_s)
 
     def occupancy(self) -> tuple[Occupancy, ...]:
         """Means over the time since the last call (or the start), one entry a stage."""
@@ -100,7 +101,8 @@ class Engine:
 
     def _last_s(self, arrivals_s: FloatArray) -> float:
         done_s = float(self._state.slots["free_s"].max(initial=0.0))
-        return max([self.now_s, done_s, float(self._state.run[0]["pending_s"]), *arrivals_s[-1:].tolist()])
+        received_s: list[float] = arrivals_s[-1:].tolist()
+        return max([self.now_s, done_s, *received_s])
 
     def _ended(self) -> Finished:
         ended = self._state.ended[: int(self._state.run[0]["ended"])]
@@ -134,7 +136,8 @@ class Engine:
         stage = state.stages[at]
         stage["batch"], stage["wait_s"], stage["remaining_s"] = station.batch, station.wait_s, station.remaining_s
         stage["changed"] = 1
-        return max([self.now_s, *state.slots[at]["free_s"][len(kept) : slots].tolist()])
+        idle_s: list[float] = state.slots[at]["free_s"][len(kept) : slots].tolist()
+        return max([self.now_s, *idle_s])
 
     def _kind(self, servers: Servers) -> int:
         """The row of its service times; a new one is appended."""

@@ -136,6 +136,7 @@ class Engine:
         stage = state.stages[at]
         stage["batch"], stage["wait_s"], stage["remaining_s"] = station.batch, station.wait_s, station.remaining_s
         stage["changed"] = 1
+        state.run["waits"] = state.stages["wait_s"].max() > 0
         idle_s: list[float] = state.slots[at]["free_s"][len(kept) : slots].tolist()
         return max([self.now_s, *idle_s])
 

@@ -18,7 +18,7 @@ from tests.simulation.build import chain, graph, random_servers, servers, statio
 from tests.simulation.driven import endings, in_steps, outcomes
 from tests.simulation.reference import simulate
 from tests.simulation.theory import exponential_quantiles_s
-from tests.simulation.worlds import World, worlds
+from tests.simulation.worlds import World, large_world, worlds
 
 EMPTY = np.array([], dtype=np.float64)
 
@@ -36,6 +36,15 @@ def test_engine_and_oracle_agree_bit_for_bit(world: World) -> None:
 @given(worlds())
 @settings(deadline=None, max_examples=150)
 def test_chopping_a_run_into_steps_changes_nothing(world: World) -> None:
+    expected = simulate(world.network, world.stations, world.arrivals_s, world.changes, world.seed)
+    found = in_steps(world.network, world.stations, world.arrivals_s, world.changes, world.cuts_s, world.seed)
+    assert outcomes(found) == outcomes(expected)
+    assert found.left_idle_s == expected.left_idle_s
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_engine_and_oracle_agree_on_thousands_of_requests(seed: int) -> None:
+    world = large_world(seed)
     expected = simulate(world.network, world.stations, world.arrivals_s, world.changes, world.seed)
     found = in_steps(world.network, world.stations, world.arrivals_s, world.changes, world.cuts_s, world.seed)
     assert outcomes(found) == outcomes(expected)

@@ -91,3 +91,38 @@ def worlds(draw: st.DrawFn) -> World:
     return World(
         network, first, tuple(map(float, arrivals_s)), changes, tuple(map(float, cuts_s)), draw(st.integers(0, 5))
     )
+
+
+# --- large ones, by seed ----------------------------------------------------------------------------------------------
+
+LARGE_AFTER = ((), (0,), (0,), (1, 2), (3,))
+LARGE_S = 200
+
+
+def large_world(seed: int) -> World:
+    """A diamond and one stage more, near its capacity: 2,000 requests, 20 changes; times are 64ths of a second."""
+    random = np.random.default_rng(seed)
+    arrivals_s = np.sort(random.integers(0, LARGE_S * 64, 2_000)) / 64
+    changes = tuple((float(at_s), {int(random.integers(5)): _large(random)}) for at_s in range(5, LARGE_S, 10))
+    cuts_s = sorted({*(at_s for at_s, _ in changes), *(random.integers(0, LARGE_S * 64, 30) / 64)})
+    return World(
+        Network(LARGE_AFTER, (1.0, 0.5, 0.8, 1.0, 0.9), drop_after_s=8.0, queue_limit=60, in_flight=1 + seed % 3),
+        tuple(_large(random) for _ in LARGE_AFTER),
+        tuple(arrivals_s.tolist()),
+        changes,
+        tuple(map(float, cuts_s)),
+        seed,
+    )
+
+
+def _large(random: np.random.Generator) -> Station:
+    """One or two of three kinds, so that a change often lets some replicas stay."""
+    batch = 4
+    kinds = random.permutation(3)[: random.integers(1, 3)]
+    servers = [
+        Servers(
+            np.array([[(6 + kind) * (3 + n) / 64 for n in range(batch)]]), ACCURACIES[kind], int(random.integers(1, 4))
+        )
+        for kind in kinds
+    ]
+    return Station(tuple(servers), batch, float(random.choice([0.0, 0.25, 1.0])), 0.5)

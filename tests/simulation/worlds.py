@@ -38,21 +38,20 @@ def graphs(draw: st.DrawFn) -> tuple[tuple[int, ...], ...]:
 
 
 @st.composite
-def kinds(draw: st.DrawFn, batch: int) -> Servers:
+def kinds(draw: st.DrawFn, batch: int, rows: int) -> Servers:
     service_s = [draw(st.integers(1, 4)) for _ in range(batch)]
-    rows = draw(st.sampled_from([1, 1, 1, 3]))  # three equal rows: drawn, and yet exact
     return Servers(np.array([service_s] * rows, dtype=np.float64), draw(st.sampled_from(ACCURACIES)), 1)
 
 
 @st.composite
-def stations(draw: st.DrawFn) -> Station:
+def stations(draw: st.DrawFn, rows: int) -> Station:
     """0 to 4 replicas of up to 3 kinds."""
     batch = draw(st.integers(1, 5))
     replicas = draw(st.sampled_from([1, 1, 1, 1, 2, 2, 2, 3, 4, 0]))
     found: list[Servers] = []
     while replicas:
         some = draw(st.integers(1, replicas)) if len(found) < 2 else replicas
-        kind = draw(kinds(batch))
+        kind = draw(kinds(batch, rows))
         found.append(Servers(kind.service_s, kind.accuracy, some))
         replicas -= some
     wait_s = draw(st.sampled_from([0.0, 0.0, 1.0, 2.0, 5.0]))
@@ -60,10 +59,10 @@ def stations(draw: st.DrawFn) -> Station:
 
 
 @st.composite
-def reshaped(draw: st.DrawFn, before: Station) -> Station:
+def reshaped(draw: st.DrawFn, before: Station, rows: int) -> Station:
     """Another station, or the same kinds in other numbers and another order: some replicas stay."""
     if draw(st.booleans()):
-        return draw(stations())
+        return draw(stations(rows))
     servers = [Servers(each.service_s, each.accuracy, draw(st.integers(0, 3))) for each in before.servers]
     order = draw(st.permutations(servers))
     return Station(tuple(order), before.batch, before.wait_s, before.remaining_s)
@@ -80,13 +79,14 @@ def worlds(draw: st.DrawFn) -> World:
         queue_limit=draw(st.sampled_from([1000, 20, 5, 3, 1])),
         in_flight=draw(st.sampled_from([1, 1, 2, 3])),
     )
-    first = tuple(draw(stations()) for _ in after)
+    rows = draw(st.sampled_from([1, 1, 1, 3]))  # three equal rows: drawn at random, and yet exact
+    first = tuple(draw(stations(rows)) for _ in after)
     times = st.integers(0, LAST_S)
     requests = draw(st.integers(0, 40))  # drawn by itself: lists of any size are mostly short
     arrivals_s = sorted(draw(st.lists(times, min_size=requests, max_size=requests)))
     changed_s = sorted(draw(st.sets(times, max_size=4)))
     numbers = st.sets(st.integers(0, len(after) - 1), min_size=1, max_size=2)
-    changes = tuple((float(at_s), {i: draw(reshaped(first[i])) for i in draw(numbers)}) for at_s in changed_s)
+    changes = tuple((float(at_s), {i: draw(reshaped(first[i], rows)) for i in draw(numbers)}) for at_s in changed_s)
     cuts_s = sorted({*changed_s, *draw(st.sets(times, max_size=6))})
     return World(
         network, first, tuple(map(float, arrivals_s)), changes, tuple(map(float, cuts_s)), draw(st.integers(0, 5))
@@ -119,10 +119,8 @@ def _large(random: np.random.Generator) -> Station:
     """One or two of three kinds, so that a change often lets some replicas stay."""
     batch = 4
     kinds = random.permutation(3)[: random.integers(1, 3)]
-    servers = [
-        Servers(
-            np.array([[(6 + kind) * (3 + n) / 64 for n in range(batch)]]), ACCURACIES[kind], int(random.integers(1, 4))
-        )
-        for kind in kinds
-    ]
+    servers = []
+    for kind in kinds:
+        service_s = [[(6 + kind) * (3 + n) / 64 for n in range(batch)]]
+        servers.append(Servers(np.array(service_s), ACCURACIES[kind], int(random.integers(1, 4))))
     return Station(tuple(servers), batch, float(random.choice([0.0, 0.25, 1.0])), 0.5)

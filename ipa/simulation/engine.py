@@ -43,7 +43,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Of one stage: mean numbers of batches in service and of requests in the stage, waiting or in service."""
+    """Of one stage: mean numbers of replicas at work and of requests in the stage, waiting or in service."""
 
     busy: float
     requests: float

@@ -41,7 +41,7 @@ def _fields(integers: str, floats: str) -> np.dtype[Any]:
 # `forks`: whether any two stages wait for the same one. Pending are those from `due` up to `pending`, at `pending_s`.
 RUN = _fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
 # Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
-# requests in the stage, batches in service; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
+# requests in the stage, replicas at work; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
 STAGE = _fields(
     "parents batch live readies busy_head busies head tail waiting present working changed",
     "probability wait_s remaining_s wake_s present_s working_s",
@@ -307,8 +307,9 @@ def _serve(state: State, at: int, slot_at: int, place: int, now_s: float) -> Non
     begins_s = max(now_s, slot.free_s)
     done_s = begins_s + _service_s(state, slot.kind, at, place)
     slot.free_s = done_s
-    stage.working += 1
-    stage.working_s -= begins_s
+    if slot.load == 1:  # it holds this one alone: until it holds none it works without a pause
+        stage.working += 1
+        stage.working_s -= now_s
     i = stage.busy_head + stage.busies
     while i > stage.busy_head:
         before, after = state.busy[at, (i - 1) & last], state.busy[at, i & last]
@@ -367,12 +368,13 @@ def _complete(state: State, at: int) -> None:
     stage.busy_head += 1
     stage.busies -= 1
     state.done_s[at] = state.busy[at, stage.busy_head & last].done_s if stage.busies > 0 else np.inf
-    stage.working -= 1
-    stage.working_s += now_s
     slot = state.slots[at, slot_at]
     if not slot.retired and slot.load < in_flight:
         _not_ready(state, at, slot_at)
     slot.load -= 1
+    if slot.load == 0:
+        stage.working -= 1
+        stage.working_s += now_s
     if not slot.retired:
         _make_ready(state, at, slot_at)
     size, accuracy = state.held[at, held, 0], state.accuracy[slot.kind]
@@ -409,17 +411,28 @@ def _lacks(state: State) -> int:
 
 
 @compiled
-def _first_done(state: State) -> int:
-    """The stage whose batch is done next."""
-    found, last = 0, state.busy.shape[1] - 1
+def _soonest_s(state: State) -> float:
+    """When the next batch is done. The comparisons here and below choose values, not ways: no way can be foreseen."""
+    soonest_s = state.done_s[0]
     for at in range(1, len(state.done_s)):
-        if state.done_s[at] < state.done_s[found]:
-            found = at
-        elif state.done_s[at] == state.done_s[found] < np.inf:
-            one = state.busy[at, state.stages[at].busy_head & last].place
-            other = state.busy[found, state.stages[found].busy_head & last].place
-            if _smallest(state, at, one) < _smallest(state, found, other):
-                found = at
+        soonest_s = state.done_s[at] if state.done_s[at] < soonest_s else soonest_s
+    return soonest_s  # type: ignore[no-any-return]
+
+
+@compiled
+def _first_done(state: State, soonest_s: float) -> int:
+    """The stage whose batch is done then, of several that of the smallest request."""
+    found, several = 0, 0
+    for at in range(len(state.done_s)):
+        found = at if state.done_s[at] == soonest_s else found
+        several += state.done_s[at] == soonest_s
+    if several > 1:
+        last, first = state.busy.shape[1] - 1, -1
+        for at in range(len(state.done_s)):
+            if state.done_s[at] == soonest_s:
+                number = _smallest(state, at, state.busy[at, state.stages[at].busy_head & last].place)
+                found = at if first < 0 or number < first else found
+                first = number if first < 0 or number < first else first
     return found
 
 
@@ -447,7 +460,7 @@ def _may_arrive(state: State, now_s: float, until_s: float) -> bool:
     run = state.run[0]
     if run.pending == 0 or run.pending_s != now_s or now_s >= until_s:
         return False
-    return state.done_s[_first_done(state)] > now_s and _lacks(state) == DONE
+    return _soonest_s(state) > now_s and _lacks(state) == DONE
 
 
 @numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
@@ -473,16 +486,15 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
         lacking = _lacks(state)
         if lacking != DONE:
             return lacking, first
-        done = _first_done(state)
         woken = _first_woken(state) if run.waits else 0
-        done_s, woken_s = state.done_s[done], state.stages[woken].wake_s
+        done_s, woken_s = _soonest_s(state), state.stages[woken].wake_s
         received_s = arrivals_s[first] if first < len(arrivals_s) else np.inf
         arrived_s = run.pending_s if run.pending > 0 else received_s
         if done_s < np.inf and done_s <= min(arrived_s, woken_s):
             if done_s > until_s:
                 return DONE, first
-            touched, now_s = done, done_s
-            _complete(state, done)
+            touched, now_s = _first_done(state, done_s), done_s
+            _complete(state, touched)
         elif min(arrived_s, woken_s) >= until_s:
             return DONE, first
         elif arrived_s > woken_s:

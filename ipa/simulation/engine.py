@@ -138,6 +138,7 @@ class Engine:
         stage = state.stages[at]
         stage["batch"], stage["wait_s"], stage["remaining_s"] = station.batch, station.wait_s, station.remaining_s
         stage["changed"] = 1
+        state.run["waits"] = state.stages["wait_s"].max() > 0
         return max([self.now_s, *idle_s])
 
     def _kind(self, servers: Servers) -> int:

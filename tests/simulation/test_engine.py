@@ -156,7 +156,6 @@ def test_occupancy_is_the_time_average_of_what_the_oracle_served(world: World, u
     assert np.allclose([found.busy, found.requests], [busy_s / until_s, present_s / until_s], rtol=0, atol=1e-12)
 
 
-@pytest.mark.xfail(strict=True, reason="a batch that waits at its replica is counted before it starts, negatively")
 def test_a_batch_that_waits_at_its_replica_is_not_in_service_yet() -> None:
     engine = Engine(chain(1, in_flight=2), [station(servers(1))])
     engine.advance(np.array([0.0, 0.0]), 0.5)

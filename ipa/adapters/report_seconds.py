@@ -56,14 +56,25 @@ def _second(row: Cells) -> Second:
 
 def summary(row: Cells, sent: str) -> Summary:
     """A document of `ipa load` or a row of `ipa simulate`, which name what was `sent` differently."""
-    known = ("slo_share", "mean_s", "p50_s", "p95_s", "p99_s", "accuracy", "core_hours", "cost")
     return Summary(
-        row.count(sent),
-        row.count("answered"),
-        row.count("dropped"),
-        row.count("failed"),
-        *(row.amount(name) for name in known),
+        sent=row.count(sent),
+        answered=row.count("answered"),
+        dropped=row.count("dropped"),
+        failed=row.count("failed"),
+        slo_share=row.amount("slo_share"),
+        mean_s=row.amount("mean_s"),
+        p50_s=row.amount("p50_s"),
+        p95_s=row.amount("p95_s"),
+        p99_s=row.amount("p99_s"),
+        accuracy=row.amount("accuracy"),
+        core_hours=row.amount("core_hours"),
+        cost=row.amount("cost"),
+        reasons=(*_reasons(row.object("drops")), *_reasons(row.object("failures"))),
     )
+
+
+def _reasons(row: Cells | None) -> list[tuple[str, int]]:
+    return [(reason, row.count(reason)) for reason in row.values] if row else []
 
 
 def summed(seconds: Sequence[Second]) -> Summary:

@@ -181,6 +181,14 @@ def test_a_quantile_that_is_not_a_number_is_unknown(tmp_path: Path) -> None:
     assert [second.p99_s for second in read(str(tmp_path / "x.csv")).policies[0].seconds] == [None, None, None]
 
 
+def test_the_reasons_of_what_was_lost_are_kept(tmp_path: Path) -> None:
+    counts = {"sent": 9, "answered": 2, "dropped": 4, "failed": 3, "drops": {"deadline": 4}, "failures": {"connect": 3}}
+    (tmp_path / "x.json").write_text(json.dumps(counts))
+    summary = read(str(tmp_path / "x.json")).policies[0].summary
+    assert summary is not None
+    assert summary.reasons == (("deadline", 4), ("connect", 3))
+
+
 def test_totals_and_seconds_of_different_loads_are_not_mixed(runs: Path) -> None:
     document = json.loads((runs / "load" / "load.json").read_text())
     (runs / "load" / "load.json").write_text(json.dumps({**document, "sent": 7}))

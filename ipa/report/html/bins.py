@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import TypeVar
 
 from ipa.report.html.story import Decision, Second
 
 MOST_POINTS = 300
 WIDTHS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600)
+_T = TypeVar("_T")
 Points = tuple[tuple[float, float | None], ...]
 """(seconds from the start, value); None where there is none: the curve is broken."""
 
@@ -74,14 +77,27 @@ def _largest(values: Iterator[float | None]) -> float | None:
     return max((value for value in values if value is not None), default=None)
 
 
+def turns_a_point(decisions: Sequence[Decision]) -> int:
+    return -(-len(decisions) // MOST_POINTS) or 1
+
+
 def thinned(decisions: Sequence[Decision], value: Callable[[Decision], float | None]) -> Points:
     """A value of every turn; of too many turns the largest in each of MOST_POINTS groups of them, so no peak hides."""
-    group = -(-len(decisions) // MOST_POINTS) or 1
+    group = turns_a_point(decisions)
     points = []
     for first in range(0, len(decisions), group):
         members = decisions[first : first + group]
         points.append((members[0].at_s, _largest(value(member) for member in members)))
     return tuple(points)
+
+
+def sampled(held: Sequence[tuple[float, _T]], duration_s: float, most: int) -> Sequence[tuple[float, _T]]:
+    """(from when, what held): as it is, or of more than `most` what held at so many even times."""
+    if len(held) <= most:
+        return held
+    starts = [at_s for at_s, _ in held]
+    times = [duration_s * i / most for i in range(most)]
+    return [(at_s, held[bisect_right(starts, at_s) - 1][1]) for at_s in times if at_s >= starts[0]]
 
 
 def mean_over_time(points: Points, end_s: float) -> float | None:

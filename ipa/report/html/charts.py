@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ipa.report.html import turns
-from ipa.report.html.bins import Bin, Points, bins, mean_over_time, thinned
+from ipa.report.html.bins import MOST_POINTS, Bin, Points, bins, mean_over_time, sampled, thinned, turns_a_point
 from ipa.report.html.chart import Chart, Curve, Limit, Style
 from ipa.report.html.quantities import latency
-from ipa.report.html.story import PolicyRun, Run
+from ipa.report.html.story import Decision, PolicyRun, Run
 
 COLOURS = 6
 
@@ -59,7 +59,13 @@ def _of(binned: tuple[Bin, ...], value: Callable[[Bin], float | None]) -> Points
 
 def charts(run: Run, policies: tuple[Told, ...]) -> tuple[Chart, ...]:
     """Those for which there is anything to draw, from the cause to the effects."""
-    found = (_load(policies), _latency(run, policies), _missed(policies), _cores(policies), _accuracy(policies))
+    found = (
+        _load(policies),
+        _latency(run, policies),
+        _missed(policies),
+        _cores(run, policies),
+        _accuracy(run, policies),
+    )
     return tuple(chart for chart in found if any(curve.points for curve in chart.curves))
 
 
@@ -71,7 +77,7 @@ def _load(policies: tuple[Told, ...]) -> Chart:
     forecast = thinned(decisions, lambda d: d.forecast_rps)
     curves = (Curve("arrivals", sent, "load", "area"), Curve("forecast", forecast, "forecast", "steps"))
     hint = "forecast: the rate that each plan must carry" if forecast else ""
-    hint += "" if binned else "; arrivals: in the second before each turn"
+    hint += "" if binned else f"; arrivals: in the second before each turn{_largest_of(decisions)}"
     return Chart("load", "Load, requests/s", "rps", tuple(c for c in curves if c.points), hint)
 
 
@@ -85,6 +91,7 @@ def _latency(run: Run, policies: tuple[Told, ...]) -> Chart:
             _curve(p, "planned", thinned(p.run.decisions, lambda d: d.latency_s), "steps") for p in policies
         )
         hint = "not measured: what the profile predicts for the best plan at each turn"
+        hint += _largest_of(policies[0].run.decisions)
         return Chart("latency", "Latency, planned", "s", planned, hint, limit)
     curves = [_curve(p, "p99", _of(p.bins, lambda b: b.p99_s)) for p in policies]
     if len(policies) == 1:
@@ -93,25 +100,32 @@ def _latency(run: Run, policies: tuple[Told, ...]) -> Chart:
     return Chart("latency", "Latency" if len(policies) == 1 else "Latency, p99", "s", tuple(curves), hint, limit)
 
 
+def _largest_of(decisions: Sequence[Decision]) -> str:
+    """What a point of too many turns is, to go on a hint."""
+    turns_each = turns_a_point(decisions)
+    return f"; of {turns_each} turns the largest" if turns_each > 1 else ""
+
+
 def _missed(policies: tuple[Told, ...]) -> Chart:
     curves = tuple(_curve(p, "missed", _of(p.bins, lambda b: b.missed_share)) for p in policies)
     return Chart("missed", "Requests that missed the SLO", "share", curves, "late, dropped or failed")
 
 
-def _cores(policies: tuple[Told, ...]) -> Chart:
-    curves = tuple(_curve(p, "cores", p.cores, _held(p)) for p in policies)
+def _cores(run: Run, policies: tuple[Told, ...]) -> Chart:
+    curves = tuple(_of_plans(run, p, "cores", p.cores) for p in policies)
     return Chart("cores", "Cost, cores", "cores", curves)
 
 
-def _accuracy(policies: tuple[Told, ...]) -> Chart:
-    curves = tuple(_curve(p, "accuracy", p.accuracy, _held(p)) for p in policies)
+def _accuracy(run: Run, policies: tuple[Told, ...]) -> Chart:
+    curves = tuple(_of_plans(run, p, "accuracy", p.accuracy) for p in policies)
     hint = "of the answers" if any(p.bins for p in policies) else "of the plan that ran, where any turn says it"
     return Chart("accuracy", "Accuracy", "share", curves, hint, floor=None)
 
 
-def _held(policy: Told) -> Style:
+def _of_plans(run: Run, policy: Told, what: str, points: Points) -> Curve:
     """Means over bins are joined by lines; what a plan says holds until the next one."""
-    return "line" if policy.bins else "steps"
+    style: Style = "line" if policy.bins else "steps"
+    return _curve(policy, what, tuple(sampled(points, run.duration_s, MOST_POINTS)), style)
 
 
 def _curve(policy: Told, what: str, points: Points, style: Style = "line") -> Curve:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
 from ipa.domain import Allocation, Plan
+from ipa.report.html.bins import sampled
 from ipa.report.html.quantities import moment
 from ipa.report.words import words
 
@@ -44,8 +44,7 @@ def lanes(ran: Ran, duration_s: float, start: datetime | None) -> tuple[Lane, ..
 
 def _segments(stage: str, ran: Ran, duration_s: float, start: datetime | None) -> tuple[Segment, ...]:
     held = _merged([(at_s, _of(plan, stage)) for at_s, plan in ran])
-    if len(held) > MOST_SEGMENTS:
-        held = _merged(_sampled(held, duration_s))
+    held = _merged(sampled(held, duration_s, MOST_SEGMENTS))
     tones = {name: i % TONES for i, name in enumerate(dict.fromkeys(a.variant for _, a in held if a is not None))}
     ends = [at_s for at_s, _ in held[1:]] + [duration_s]
     return tuple(
@@ -59,14 +58,8 @@ def _of(plan: Plan, stage: str) -> Allocation | None:
     return next((a for a in plan.allocations if a.stage == stage), None)
 
 
-def _merged(held: list[tuple[float, Allocation | None]]) -> list[tuple[float, Allocation | None]]:
+def _merged(held: Sequence[tuple[float, Allocation | None]]) -> list[tuple[float, Allocation | None]]:
     return [next(members) for _, members in groupby(held, lambda each: each[1])]
-
-
-def _sampled(held: list[tuple[float, Allocation | None]], duration_s: float) -> list[tuple[float, Allocation | None]]:
-    starts = [at_s for at_s, _ in held]
-    times = [duration_s * i / MOST_SEGMENTS for i in range(MOST_SEGMENTS)]
-    return [(at_s, held[max(0, bisect_right(starts, at_s) - 1)][1]) for at_s in times]
 
 
 def _segment(

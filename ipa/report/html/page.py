@@ -8,19 +8,23 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
+from functools import cache
 from hashlib import sha256
 from importlib.resources import files
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ipa.report.html import quantities as q
 from ipa.report.html.bins import bin_width_s
 from ipa.report.html.chart import Drawing, draw, time_ticks
 from ipa.report.html.charts import Told, charts, told
-from ipa.report.html.lanes import Lane, lanes
+from ipa.report.html.lanes import MOST_SEGMENTS, Lane, lanes
 from ipa.report.html.rows import NUMBER_COLUMNS, DecisionRow, decision_row, number_rows
 from ipa.report.html.story import Run
 from ipa.report.html.turns import Stretch, acted, plans, stretches
 from ipa.report.html.verdict import COLUMNS, comparison, verdict
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 MOST_CHANGES = 5
 MOST_MARKS = 100
@@ -28,10 +32,11 @@ MOST_MARKS = 100
 
 @dataclass(frozen=True, slots=True)
 class PolicyPart:
-    """One policy's plan over time, decisions and numbers."""
+    """One policy's plan over time, decisions and numbers; `lanes_sampled`: at how many times it is drawn; 0: all."""
 
     told: Told
     lanes: tuple[Lane, ...]
+    lanes_sampled: int
     decisions: tuple[DecisionRow, ...]
     turns: int
     hidden: int
@@ -43,6 +48,11 @@ class PolicyPart:
 
 def render(run: Run) -> str:
     """The whole file."""
+    return _template().render(_context(run))
+
+
+@cache
+def _template() -> Template:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
@@ -52,7 +62,7 @@ def render(run: Run) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template("page.html").render(_context(run))
+    return environment.get_template("page.html")
 
 
 def _context(run: Run) -> dict[str, Any]:
@@ -89,10 +99,12 @@ def _part(run: Run, policy: Told) -> PolicyPart:
     decisions = policy.run.decisions
     listed = stretches(decisions)
     changes = [Stretch(decision, decision, 1) for decision in decisions if acted(decision)]
+    ran = plans(decisions)
     number_width_s, numbers = number_rows(policy.run.seconds, run.start)
     return PolicyPart(
         told=policy,
-        lanes=lanes(plans(decisions), run.duration_s, run.start),
+        lanes=lanes(ran, run.duration_s, run.start),
+        lanes_sampled=MOST_SEGMENTS if len(ran) > MOST_SEGMENTS else 0,
         decisions=tuple(decision_row(stretch, run.start) for stretch in listed.shown),
         turns=len(decisions),
         hidden=listed.hidden,

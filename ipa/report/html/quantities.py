@@ -43,9 +43,11 @@ def span(value_s: float) -> str:
 
 
 def moment(at_s: float, start: datetime | None) -> str:
-    """The time of the day if the run had one, else minutes and seconds from its start."""
+    """The time of the day, on a later one with the days since, if the run had one; else the time from its start."""
     if start is not None:
-        return (start + timedelta(seconds=at_s)).strftime("%H:%M:%S")
+        then = start + timedelta(seconds=at_s)
+        days = (then.date() - start.date()).days
+        return (f"+{days}d " if days else "") + then.strftime("%H:%M:%S")
     minutes, seconds = divmod(int(at_s), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -11,7 +11,7 @@ from ipa.report.html import quantities as q
 from ipa.report.html.bins import bin_width_s, bins
 from ipa.report.html.lanes import short
 from ipa.report.html.story import Decision, Second
-from ipa.report.html.turns import Stretch, acted
+from ipa.report.html.turns import Stretch, kind
 from ipa.report.words import words
 
 MOST_NUMBERS = 60
@@ -29,7 +29,7 @@ class ChangeCell:
 
 @dataclass(frozen=True, slots=True)
 class DecisionRow:
-    """`kind`: applied, failed, proposed (decided, but in a dry run or not said to be done) or kept."""
+    """`kind`: see turns.kind."""
 
     kind: str
     when: str
@@ -60,14 +60,6 @@ def decision_row(stretch: Stretch, start: datetime | None) -> DecisionRow:
         accuracy=q.share(decision.accuracy),
         cores=q.number(decision.cost_cores),
     )
-
-
-def kind(decision: Decision) -> str:
-    if not acted(decision):
-        return "kept"
-    if decision.outcome is None or decision.outcome.detail == "dry run":
-        return "proposed"
-    return "applied" if decision.outcome.applied else "failed"
 
 
 def _detail(decision: Decision) -> str:

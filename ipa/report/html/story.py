@@ -59,7 +59,10 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """All of a run in one row; slo_share counts late, dropped and failed requests as missed. None: unknown."""
+    """All of a run in one row; slo_share counts late, dropped and failed requests as missed. None: unknown.
+
+    `reasons`: why requests were dropped or failed, and how many.
+    """
 
     sent: int
     answered: int
@@ -73,6 +76,7 @@ class Summary:
     accuracy: float | None
     core_hours: float | None
     cost: float | None = None
+    reasons: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from ipa.report.html.bins import Points
 from ipa.report.html.story import Decision
 
 MOST_ROWS = 200
+DRY_RUN = "dry run"  # as ipa.report.adapt.dry says it
 _NUMBER = re.compile(r"[-+]?\d+(\.\d+)?(e[-+]?\d+)?")
 
 
@@ -35,6 +36,15 @@ class Stretches:
 def acted(decision: Decision) -> bool:
     """Whether it wanted to change what runs."""
     return decision.apply is not None or bool(decision.changes)
+
+
+def kind(decision: Decision) -> str:
+    """applied, failed, proposed (in a dry run, or without a word on what became of it) or kept."""
+    if not acted(decision):
+        return "kept"
+    if decision.outcome is None or decision.outcome.detail == DRY_RUN:
+        return "proposed"
+    return "applied" if decision.outcome.applied else "failed"
 
 
 def stretches(decisions: Sequence[Decision], most: int = MOST_ROWS) -> Stretches:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
@@ -9,6 +10,7 @@ from typing import Literal, TypeVar
 from ipa.report.html import quantities as q
 from ipa.report.html.charts import COLOURS, Told
 from ipa.report.html.story import Decision, Objective, PolicyRun, Run, Summary
+from ipa.report.html.turns import kind
 
 Tone = Literal["held", "missed", "unknown"]
 
@@ -79,7 +81,7 @@ def _of_measured(run: Run, policy: PolicyRun, s: Summary) -> Verdict:
     within = f" within {q.latency(run.objective.latency_s)}" if run.objective.latency_s is not None else " in time"
     asked = f"{run.objective.percentile:g} %"
     sentence = f"{q.share(s.slo_share)} of {q.plural(s.sent, 'request')} answered{within}, {asked} asked"
-    lost = f"{s.dropped:,} dropped, {s.failed:,} failed"
+    lost = f"{s.dropped:,} dropped, {s.failed:,} failed" + "".join(f"; {why}: {n:,}" for why, n in s.reasons)
     facts = [
         Fact("answered in time", q.share(s.slo_share), f"objective {asked}; {lost}", found),
         Fact("p99 latency", q.latency(s.p99_s), f"p50 {q.latency(s.p50_s)}" + _slo(run)),
@@ -117,19 +119,21 @@ def _money(cost: float | None) -> str:
 
 def _of_journal(run: Run, policy: Told) -> Verdict:
     decisions = policy.run.decisions
-    done, failed = changed(decisions), sum(d.outcome is not None and not d.outcome.applied for d in decisions)
+    kinds = Counter(kind(decision) for decision in decisions)
+    done, failed, proposed = kinds["applied"], kinds["failed"], kinds["proposed"]
     overload = sum(d.reason.startswith("overload") for d in decisions)
     mean = policy.mean_cores(run.duration_s)
     peak = max((d.rate_rps for d in decisions if d.rate_rps is not None), default=None)
     foreseen = max((d.forecast_rps for d in decisions if d.forecast_rps is not None), default=None)
-    trouble = f"; overload in {q.plural(overload, 'turn')}" if overload else ""
+    trouble = f"; {proposed:,} proposed only" if proposed else ""
+    trouble += f"; overload in {q.plural(overload, 'turn')}" if overload else ""
     trouble += f"; {q.plural(failed, 'change')} not applied" if failed else ""
     facts = (
         Fact("plan changes", f"{done:,}", f"{failed:,} not applied"),
         Fact("overload", q.plural(overload, "turn"), "the forecast was more than fits the limits"),
         Fact("peak load", f"{q.number(peak)} rps", f"forecast at most {q.number(foreseen)}"),
         Fact("cost", f"{q.number(mean)} cores", "on average" + _planned(mean, run.duration_s)),
-        Fact("turns", f"{len(decisions):,}", f"every {q.span(run.duration_s / len(decisions))}"),
+        Fact("turns", f"{len(decisions):,}", f"every {q.span(run.duration_s / max(1, len(decisions)))}"),
     )
     headline = f"{q.plural(done, 'plan change')} in {q.plural(len(decisions), 'turn')} over {q.span(run.duration_s)}"
     return Verdict("missed" if overload or failed else "unknown", headline + trouble, facts)

@@ -27,7 +27,7 @@ from ipa.report.html import quantities as q
         (q.span(3600), "1 h"),
         (q.span(90_000), "1 d 1 h"),
         (q.moment(3725, None), "1:02:05"),
-        (q.moment(65, datetime(2026, 1, 2, 23, 59, 0, tzinfo=UTC)), "00:00:05"),
+        (q.moment(65, datetime(2026, 1, 2, 23, 59, 0, tzinfo=UTC)), "+1d 00:00:05"),
         (q.plural(1, "turn"), "1 turn"),
         (q.plural(1000, "turn"), "1,000 turns"),
     ],

@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from ipa.domain import Allocation, Plan
 from ipa.ports import Outcome
 from ipa.report.html.charts import told
 from ipa.report.html.story import Decision, Objective, PolicyRun, Run, Summary
 from ipa.report.html.verdict import COLUMNS, comparison, tone, verdict
 
 GOOD = Summary(1000, 1000, 0, 0, 0.99, 0.1, 0.1, 0.2, 0.3, 0.8, 1.5, 0.06)
+PLAN = Plan((Allocation("detect", "m", "cpu", 1, 1, 1),))
 BAD = replace(GOOD, answered=900, dropped=100, slo_share=0.9)
 
 
@@ -68,11 +70,14 @@ def test_one_bad_seed_is_a_missed_objective() -> None:
 def test_a_journal_claims_nothing_about_latency_but_names_overload_and_failures() -> None:
     turns = (
         Decision(0, "overload: 90 requests/s forecast, at most 60 fit the limits", 80.0, 90.0),
-        Decision(10, "better", outcome=Outcome(False, 1.0, "no room")),
-        Decision(20, "better", outcome=Outcome(True, 1.0)),
+        Decision(10, "better", apply=PLAN, outcome=Outcome(False, 1.0, "no room")),
+        Decision(20, "better", apply=PLAN, outcome=Outcome(True, 1.0)),
+        Decision(30, "better", apply=PLAN, outcome=Outcome(False, 0.0, "dry run")),
     )
     story = run(policy("adapt", None, decisions=turns), kind="adapt journal")
     found = verdict(story, told(story, 1)[0])
-    assert found.headline == "1 plan change in 3 turns over 10 min; overload in 1 turn; 1 change not applied"
+    assert found.headline == (
+        "1 plan change in 4 turns over 10 min; 1 proposed only; overload in 1 turn; 1 change not applied"
+    )
     assert found.tone == "missed"
     assert "in time" not in str(found.facts)

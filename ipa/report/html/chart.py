@@ -99,8 +99,9 @@ def _range(chart: Chart) -> tuple[float, float, float]:
         values.append(1.05 * chart.limit.value)
     high = max(values, default=1.0)
     low = min(values, default=0.0) if chart.floor is None else chart.floor
-    if high - low <= 1e-9 * max(1.0, abs(high)):
-        high, low = high + (abs(high) or 1.0) * 0.05, (low - abs(low) * 0.05 if chart.floor is None else low)
+    if high - low <= 1e-9 * max(1.0, abs(high)):  # one value: in the middle, or well above the floor
+        room = 0.05 * (abs(high) if abs(high) > 1e-9 else 1.0)
+        high, low = high + room, (low - room if chart.floor is None else low)
     step = _round_step((high - low) / 4)
     low = floor(low / step + 1e-9) * step
     high = ceil(high / step - 1e-9) * step

@@ -46,6 +46,13 @@ def test_ticks_are_round_and_named_in_their_unit() -> None:
     assert [tick.label for tick in drawn(((0.0, 37.0),)).ticks] == ["0", "10", "20", "30", "40"]
 
 
+@pytest.mark.parametrize("value", [0.0, 5e-324, 1e-12, 0.5, 1.0, 1e11])
+def test_a_value_that_never_changes_has_room_around_it(value: float) -> None:
+    found = drawn(((0.0, value), (100.0, value)), floor=None)
+    assert 2 <= len(found.ticks) <= 7
+    assert found.paths[0].startswith("M0.0 ")
+
+
 @settings(deadline=None, max_examples=200)
 @given(
     st.lists(st.tuples(st.floats(0, 100), st.none() | st.floats(0, 1e12)), max_size=20),

@@ -45,17 +45,23 @@ def find(run: str) -> Recording:
     """What RUN names: a folder, a file, or else a pipeline. Raises UsageError."""
     if not run:
         raise UsageError(f"RUN is empty: RUN is {KNOWN}")
-    path = Path(run)
+    try:
+        return _found(run, Path(run))
+    except OSError as error:  # a name that is too long, a folder of somebody else
+        raise UsageError(f"{run}: {error.strerror}") from error
+
+
+def _found(run: str, path: Path) -> Recording:
     if path.is_dir():
         return _in_folder(path)
     if path.exists():
         return _of_file(path)
-    if path.name == run and not path.suffix:
-        journal = state_folder(run) / "decisions.jsonl"
-        if journal.exists():
-            return Recording("journal", (journal,), Path(f"{run}.html"))
+    if path.name != run:
+        raise UsageError(f"{run}: no such file or folder")
+    journal = state_folder(run) / "decisions.jsonl"
+    if not journal.exists():
         raise UsageError(f"{run}: no such file, and no journal of a pipeline of that name ({journal})")
-    raise UsageError(f"{run}: no such file or folder")
+    return Recording("journal", (journal,), Path(f"{run}.html"))
 
 
 def _in_folder(folder: Path) -> Recording:
@@ -88,10 +94,16 @@ def _of_file(path: Path) -> Recording:
 
 
 def _with_neighbour(path: Path, ending: str) -> tuple[Path, ...]:
-    """And the file beside it of the same name, or the only one of that ending there."""
+    """And the file beside it of the same name, or the only one there of that ending that is of a load."""
     same = path.with_suffix(ending)
-    others = [same] if same.exists() else list(path.parent.glob(f"*{ending}"))
+    others = [same] if same.exists() else [other for other in path.parent.glob(f"*{ending}") if _is_of_load(other)]
     return (path, others[0]) if len(others) == 1 else (path,)
+
+
+def _is_of_load(path: Path) -> bool:
+    """Whether its beginning is that of a load's seconds or totals."""
+    start = path.read_bytes()[:200]
+    return start.startswith(b"second,sent,") or b'"sent"' in start
 
 
 def _ending(paths: tuple[Path, ...], ending: str) -> Path | None:

@@ -19,13 +19,17 @@ def read_seconds(path: Path) -> tuple[Second, ...]:
     """Rows in order, unknown columns ignored. Raises UsageError with the line of what is wrong."""
     text = read_text(path)
     reader = csv.DictReader(io.StringIO(text, newline=""))
+    try:
+        rows = [(reader.line_num, row) for row in reader]
+    except csv.Error as error:
+        raise UsageError(f"{path}:{reader.line_num + 1}: is not a row of a .csv: {error}") from error
     missing = [name for name in _NEEDED if name not in (reader.fieldnames or ())]
     if missing:
         said = "is empty" if not text.strip() else f"has no column {', '.join(missing)}"
         raise UsageError(f"{path}: {said}: a per-second file has the columns {', '.join(_NEEDED)} …")
     seconds: list[Second] = []
-    for row in reader:
-        where = f"{path}:{reader.line_num}"
+    for line, row in rows:
+        where = f"{path}:{line}"
         second = _second(Cells({key: _cell(value) for key, value in row.items()}, where))
         if seconds and second.second <= seconds[-1].second:
             raise UsageError(f"{where}: second: {second.second} must be after {seconds[-1].second}")

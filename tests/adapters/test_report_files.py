@@ -74,6 +74,14 @@ def test_the_pair_of_a_load_is_one_story_wherever_it_is_entered(runs: Path) -> N
     assert read("load/load.json").policies == read("load").policies == (policy,)
 
 
+def test_the_halves_of_a_pair_may_have_names_of_their_own(runs: Path) -> None:
+    expected = read("load").policies
+    (runs / "load" / "load.csv").rename(runs / "load" / "seconds.csv")
+    (runs / "load" / "trace.csv").write_text("second,count\n0,1\n")
+    (runs / "load" / "package.json").write_text("{}")
+    assert read("load/load.json").policies == read("load/seconds.csv").policies == expected
+
+
 def test_half_of_the_pair_is_enough_and_said(runs: Path) -> None:
     both = read("load").policies[0].summary
     (runs / "load" / "load.json").rename(runs / "load.gone")
@@ -132,6 +140,7 @@ def test_a_policy_of_a_simulation_that_lacks_its_files_is_shown_by_its_totals(ru
         ("x.jsonl", '{"at_s": 1, "reason": "r", "live": [{}]}\n', "x.jsonl:1: live[0]: stage: None is not a text"),
         ("x.jsonl", "\xff\n", "x.jsonl:1: is not JSON"),
         ("x.csv", "", "x.csv: is empty"),
+        ("x.csv", f"second,sent\n0,{'1' * 200_000}\n", "x.csv:2: is not a row of a .csv: field larger"),
         ("x.csv", "second,sent\n0,1\n", "x.csv: has no column answered, dropped, failed, late"),
         ("sim/simulation.json", '{"policies": []}', "simulation.json: policies: holds no policy"),
         ("sim/simulation.json", '{"policies": [{"policy": "../x", "seed": 0}]}', "'../x' is no name of a policy"),
@@ -148,7 +157,8 @@ def test_what_cannot_be_reported_is_said(runs: Path, file: str, content: str, co
 
 
 @pytest.mark.parametrize(
-    ("run", "complaint"), [("none.jsonl", "none.jsonl: no such file or folder"), ("", "RUN is empty")]
+    ("run", "complaint"),
+    [("no/x.jsonl", "no/x.jsonl: no such file or folder"), ("", "RUN is empty"), ("n" * 300, "File name too long")],
 )
 def test_a_run_must_be_there(runs: Path, run: str, complaint: str) -> None:
     with pytest.raises(UsageError, match=complaint):

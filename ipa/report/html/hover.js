@@ -9,11 +9,12 @@ function clock(atS) {
   return parts.join(":");
 }
 
+const four = (v) => String(Number(v.toPrecision(4)));  // digits, without zeros that say nothing
 const units = {
-  s: (v) => (v >= 1 ? v.toPrecision(4) + " s" : (1000 * v).toPrecision(4) + " ms"),
+  s: (v) => (v >= 1 ? four(v) + " s" : four(1000 * v) + " ms"),
   share: (v) => (100 * v).toFixed(2) + " %",
-  rps: (v) => v.toPrecision(4),
-  cores: (v) => v.toPrecision(3),
+  rps: four,
+  cores: four,
 };
 
 function last(times, atS) {  // index of the last time not after atS

@@ -103,6 +103,16 @@ def test_the_value_of_every_curve_is_shown_under_the_pointer(page: Path, tmp_pat
     assert time == "00:01:00"
 
 
+def test_a_policy_that_is_unticked_is_hidden(page: Path, tmp_path: Path) -> None:
+    unticking = """
+        document.getElementById("show1").click();
+        const shown = (policy) => getComputedStyle(document.querySelector("path.of" + policy)).display != "none";
+        document.title = [shown(0), shown(1)].join();
+    """
+    (tmp_path / "ticks.html").write_text(with_script(page.read_text(), unticking), encoding="utf-8")
+    assert title(look(tmp_path / "ticks.html", tmp_path).dom) == "true,false"
+
+
 def test_the_console_and_the_network_are_listened_to(tmp_path: Path) -> None:
     """Were a page to say or ask something, the tests above would know."""
     bad = '<!doctype html><script>console.error("boom")</script><img src="http://127.0.0.1:9/x.png">'

@@ -73,6 +73,8 @@ def summary(row: Cells, sent: str) -> Summary:
         accuracy=row.amount("accuracy"),
         core_hours=row.amount("core_hours"),
         cost=row.amount("cost"),
+        objective=row.number("objective"),
+        regret=row.number("regret"),
         reasons=(*_reasons(row.object("drops")), *_reasons(row.object("failures"))),
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,9 @@ def simulation_run(folder: Path, objective: Objective) -> Run:
     path = folder / DOCUMENT
     document = parse(read_text(path), str(path))
     notes: list[str] = []
-    policies = tuple(_policy(folder, row, notes) for row in document.objects("policies"))
+    rows = document.objects("policies")
+    intervals = _intervals(rows)
+    policies = tuple(_policy(folder, row, intervals, notes) for row in rows)
     if not policies:
         raise UsageError(f"{path}: policies: holds no policy")
     slo_s = document.amount("slo_s")
@@ -42,12 +45,13 @@ def simulation_run(folder: Path, objective: Objective) -> Run:
     )
 
 
-def _policy(folder: Path, row: Cells, notes: list[str]) -> PolicyRun:
+def _policy(folder: Path, row: Cells, intervals: Counter[str], notes: list[str]) -> PolicyRun:
     """A policy without a file of seconds or decisions is shown by its totals, and said to lack it."""
     name, seed = row.text("policy"), row.count("seed")
-    stem = f"{name}-{seed}"
-    if not name or Path(stem).name != stem:
+    if not name or Path(name).name != name:
         raise row.wrong("policy", "is no name of a policy")
+    pace = f"{row.amount('interval_s'):g}s" if row.amount("interval_s") is not None else None
+    stem = _stem(folder, name, pace, seed)
     seconds, decisions = folder / f"{stem}.seconds.csv", folder / f"{stem}.decisions.jsonl"
     if not seconds.exists():
         notes.append(f"{seconds.name} is missing: nothing over time of this policy.")
@@ -55,9 +59,20 @@ def _policy(folder: Path, row: Cells, notes: list[str]) -> PolicyRun:
     if read is not None and read.partial:
         notes.append(f"The last line of {decisions.name} is not whole: left out.")
     return PolicyRun(
-        policy=name,
+        policy=f"{name}, every {pace}" if intervals[name] > 1 else name,
         seed=seed,
         summary=summary(row, "requests"),
         seconds=read_seconds(seconds) if seconds.exists() else (),
         decisions=from_start(read.decisions, 0.0) if read else (),
     )
+
+
+def _stem(folder: Path, name: str, pace: str | None, seed: int) -> str:
+    """POLICY-SEED; where several times between decisions were simulated, POLICY-INTERVAL-SEED."""
+    paced = f"{name}-{pace}-{seed}"
+    return paced if pace and (folder / f"{paced}.seconds.csv").exists() else f"{name}-{seed}"
+
+
+def _intervals(rows: list[Cells]) -> Counter[str]:
+    """Of each policy, at how many times between decisions it was simulated."""
+    return Counter(name for name, _ in {(row.text("policy"), row.amount("interval_s")) for row in rows})

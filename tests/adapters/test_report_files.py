@@ -111,6 +111,22 @@ def test_a_simulation_says_its_own_objective(runs: Path) -> None:
     assert run.policies[0].decisions[2].at_s == pytest.approx(20.0)
 
 
+def test_a_policy_at_several_intervals_is_several(runs: Path) -> None:
+    """With more than one interval `ipa simulate --save` has them in the names of its files."""
+    folder = runs / "sim"
+    document = json.loads((folder / "simulation.json").read_text())
+    auto = document["policies"][0]
+    document["policies"] = [{**auto, "interval_s": 10.0}, {**auto, "interval_s": 2.5, "objective": -3.0, "regret": 0.5}]
+    (folder / "simulation.json").write_text(json.dumps(document))
+    for pace in ("10s", "2.5s"):
+        for ending in ("seconds.csv", "decisions.jsonl"):
+            shutil.copy(folder / f"auto-0.{ending}", folder / f"auto-{pace}-0.{ending}")
+    run = read("sim")
+    assert [policy.policy for policy in run.policies] == ["auto, every 10s", "auto, every 2.5s"]
+    assert run.notes == ()
+    assert all(policy.seconds and policy.decisions for policy in run.policies)
+
+
 def test_a_policy_of_a_simulation_that_lacks_its_files_is_shown_by_its_totals(runs: Path) -> None:
     for file in (runs / "sim").glob("fa2-low-0.*"):
         file.unlink()

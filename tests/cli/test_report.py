@@ -45,6 +45,25 @@ def test_the_page_of_a_simulation_lies_in_its_folder(
     assert said["verdict"].startswith("auto missed the objective: ")
 
 
+@pytest.mark.slow
+def test_what_simulate_saves_is_reported(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = ["simulate", str(ROOT / "configs" / "video.yaml"), "--trace", "poisson:10x30s+poisson:30x30s"]
+    monkeypatch.setattr(sys, "argv", ["ipa", *words, "--policy", "auto,fa2-high", "--seeds", "2", "--save", "sim"])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0
+    capsys.readouterr()
+    assert report("sim", "--output", "json", monkeypatch=monkeypatch) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert (said["kind"], said["pipeline"], said["duration_s"], said["notes"]) == ("simulation", "video", 60, [])
+    assert [(p["policy"], p["seed"]) for p in said["policies"]] == [
+        (n, i) for n in ("auto", "fa2-high") for i in (0, 1)
+    ]
+    assert all(p["turns"] >= 5 and p["held"] is not None for p in said["policies"])
+
+
 def test_an_existing_page_is_kept_unless_forced(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,7 +21,7 @@ from ipa.report.html.lanes import MOST_SEGMENTS, Lane, lanes
 from ipa.report.html.rows import NUMBER_COLUMNS, DecisionRow, decision_row, number_rows
 from ipa.report.html.story import Run
 from ipa.report.html.turns import Stretch, acted, plans, stretches
-from ipa.report.html.verdict import COLUMNS, comparison, verdict
+from ipa.report.html.verdict import comparison, verdict
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -76,8 +76,7 @@ def _context(run: Run) -> dict[str, Any]:
         "when": run.start.strftime("%Y-%m-%d %H:%M:%S %Z") if run.start else None,
         "duration": q.span(run.duration_s),
         "verdict": verdict(run, policies[0]),
-        "columns": COLUMNS,
-        "comparison": comparison(run) if len(run.policies) > 1 else (),
+        "comparison": comparison(run) if len(run.policies) > 1 else None,
         "seeds": len({policy.seed for policy in run.policies}),
         "policies": [_part(run, policy) for policy in policies],
         "number_columns": NUMBER_COLUMNS,

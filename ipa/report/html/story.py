@@ -61,6 +61,7 @@ class Decision:
 class Summary:
     """All of a run in one row; slo_share counts late, dropped and failed requests as missed. None: unknown.
 
+    `objective`: its mean over time; `regret`: how far it is below that of the best policy, the oracle.
     `reasons`: why requests were dropped or failed, and how many.
     """
 
@@ -76,6 +77,8 @@ class Summary:
     accuracy: float | None
     core_hours: float | None
     cost: float | None = None
+    objective: float | None = None
+    regret: float | None = None
     reasons: tuple[tuple[str, int], ...] = ()
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 from ipa.report.html import quantities as q
 from ipa.report.html.charts import COLOURS, Told
@@ -49,7 +49,10 @@ class Row:
     cells: tuple[Cell, ...]
 
 
-COLUMNS = ("in SLO", "p50", "p99", "dropped", "accuracy", "core hours", "cost", "changes")
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
 
 
 def tone(summary: Summary | None, objective: Objective) -> Tone:
@@ -72,15 +75,14 @@ def verdict(run: Run, policy: Told) -> Verdict:
     if len(tones) < 2:
         return found
     held = tones.count("held")
-    over_seeds = f"; held in {held} of {len(tones)} seeds"
-    return replace(found, headline=found.headline + over_seeds, tone="held" if held == len(tones) else "missed")
+    headline = f"{policy.run.policy} held the objective in {held} of {len(tones)} seeds. Seed {policy.run.seed}: "
+    headline += _sentence(run, policy.run.summary)
+    return replace(found, headline=headline, tone="held" if held == len(tones) else "missed")
 
 
 def _of_measured(run: Run, policy: PolicyRun, s: Summary) -> Verdict:
     found = tone(s, run.objective)
-    within = f" within {q.latency(run.objective.latency_s)}" if run.objective.latency_s is not None else " in time"
     asked = f"{run.objective.percentile:g} %"
-    sentence = f"{q.share(s.slo_share)} of {q.plural(s.sent, 'request')} answered{within}, {asked} asked"
     lost = f"{s.dropped:,} dropped, {s.failed:,} failed" + "".join(f"; {why}: {n:,}" for why, n in s.reasons)
     facts = [
         Fact("answered in time", q.share(s.slo_share), f"objective {asked}; {lost}", found),
@@ -90,15 +92,18 @@ def _of_measured(run: Run, policy: PolicyRun, s: Summary) -> Verdict:
     ]
     if policy.decisions:
         facts.append(Fact("plan changes", f"{changed(policy.decisions):,}", f"in {len(policy.decisions):,} turns"))
-    headline = "No request was sent" if found == "unknown" else f"{_held(run, policy, found)}: {sentence}"
+    headline = "No request was sent" if found == "unknown" else f"{_held(run, policy, found)}: {_sentence(run, s)}"
     return Verdict(found, headline, tuple(facts))
 
 
 def _held(run: Run, policy: PolicyRun, found: Tone) -> str:
-    if run.kind != "simulation":
-        return f"Objective {found}"
-    seed = f" (seed {policy.seed})" if len({each.seed for each in run.policies}) > 1 else ""
-    return f"{policy.policy}{seed} {found} the objective"
+    return f"{policy.policy} {found} the objective" if run.kind == "simulation" else f"Objective {found}"
+
+
+def _sentence(run: Run, s: Summary) -> str:
+    within = f"within {q.latency(run.objective.latency_s)}" if run.objective.latency_s is not None else "in time"
+    requests = q.plural(s.sent, "request")
+    return f"{q.share(s.slo_share)} of {requests} answered {within}, {run.objective.percentile:g} % asked"
 
 
 def _slo(run: Run) -> str:
@@ -143,30 +148,45 @@ def _planned(mean_cores: float | None, duration_s: float) -> str:
     return f", {q.number(mean_cores * duration_s / 3600)} core-h" if mean_cores is not None else ""
 
 
-def comparison(run: Run) -> tuple[Row, ...]:
-    """A row a policy, for those that have a summary."""
+def _total(name: str) -> Callable[[PolicyRun], float | None]:
+    return lambda policy: getattr(policy.summary, name) if policy.summary else None
+
+
+def _changes(policy: PolicyRun) -> float | None:
+    return changed(policy.decisions) if policy.decisions else None
+
+
+_FIGURES: tuple[tuple[str, Callable[[PolicyRun], float | None], Callable[[float | None], str]], ...] = (
+    ("in SLO", _total("slo_share"), q.share),
+    ("p50", _total("p50_s"), q.latency),
+    ("p99", _total("p99_s"), q.latency),
+    ("dropped", _total("dropped"), q.number),
+    ("accuracy", _total("accuracy"), q.share),
+    ("core hours", _total("core_hours"), q.number),
+    ("cost", lambda policy: _total("cost")(policy) or None, q.number),  # no prices: no column
+    ("changes", _changes, q.number),
+    ("objective", _total("objective"), q.number),
+    ("regret", _total("regret"), q.number),
+)
+
+
+def comparison(run: Run) -> Comparison:
+    """A row a policy; a figure that is known of none has no column."""
     names = list(dict.fromkeys(policy.policy for policy in run.policies))
-    return tuple(_row(run, name, f"p{number % COLOURS}") for number, name in enumerate(names))
+    shown = [figure for figure in _FIGURES if any(figure[1](policy) is not None for policy in run.policies)]
+    rows = tuple(_row(run, name, f"p{i % COLOURS}", shown) for i, name in enumerate(names))
+    return Comparison(tuple(title for title, _, _ in shown), rows)
 
 
-def _row(run: Run, name: str, colour: str) -> Row:
+def _row(
+    run: Run, name: str, colour: str, figures: Sequence[tuple[str, Callable[..., Any], Callable[..., str]]]
+) -> Row:
     seeds = [policy for policy in run.policies if policy.policy == name]
-    known = [policy.summary for policy in seeds if policy.summary is not None]
-    tones = [tone(summary, run.objective) for summary in known]
+    tones = [tone(policy.summary, run.objective) for policy in seeds if policy.summary is not None]
     held = tones.count("held")
     found: Tone = "unknown" if not tones or "unknown" in tones else "held" if held == len(tones) else "missed"
-    word = found if len(known) < 2 or held in (0, len(known)) else f"held in {held} of {len(known)}"
-    cells = (
-        _over(known, lambda s: s.slo_share, q.share),
-        _over(known, lambda s: s.p50_s, q.latency),
-        _over(known, lambda s: s.p99_s, q.latency),
-        _over(known, lambda s: s.dropped, q.number),
-        _over(known, lambda s: s.accuracy, q.share),
-        _over(known, lambda s: s.core_hours, q.number),
-        _over(known, lambda s: s.cost, q.number),
-        _over(seeds, lambda p: changed(p.decisions), q.number),
-    )
-    return Row(name, colour, found, word, cells)
+    word = found if len(tones) < 2 or held in (0, len(tones)) else f"held in {held} of {len(tones)}"
+    return Row(name, colour, found, word, tuple(_over(seeds, value, text) for _, value, text in figures))
 
 
 _T = TypeVar("_T")

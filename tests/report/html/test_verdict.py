@@ -10,7 +10,7 @@ from ipa.domain import Allocation, Plan
 from ipa.ports import Outcome
 from ipa.report.html.charts import told
 from ipa.report.html.story import Decision, Objective, PolicyRun, Run, Summary
-from ipa.report.html.verdict import COLUMNS, comparison, tone, verdict
+from ipa.report.html.verdict import comparison, tone, verdict
 
 GOOD = Summary(1000, 1000, 0, 0, 0.99, 0.1, 0.1, 0.2, 0.3, 0.8, 1.5, 0.06)
 PLAN = Plan((Allocation("detect", "m", "cpu", 1, 1, 1),))
@@ -60,10 +60,11 @@ def test_one_bad_seed_is_a_missed_objective() -> None:
     story = run(policy("auto", GOOD), policy("auto", BAD, seed=1))
     found = verdict(story, told(story, 1)[0])
     assert found.tone == "missed"
-    assert found.headline.endswith("; held in 1 of 2 seeds")
-    (row,) = comparison(story)
+    assert found.headline.startswith("auto held the objective in 1 of 2 seeds. Seed 0: 99 % of 1,000 requests")
+    compared = comparison(story)
+    (row,) = compared.rows
     assert (row.tone, row.held) == ("missed", "held in 1 of 2")
-    share = row.cells[COLUMNS.index("in SLO")]
+    share = row.cells[compared.columns.index("in SLO")]
     assert (share.value, share.range) == ("94.50 %", "90 % – 99 %")
 
 

@@ -70,12 +70,16 @@ def routed(to: Server, batch: int, **start: Any) -> Iterator[Running]:
     """A router with one stage, whose one replica is `to`; `start` changes fields of its start message."""
     import httpx
 
-    replica = {"id": "replica", "address": to.address, "model": MODEL, "variant": MODEL}
-    stage = {"stage": STAGE, "batch": batch, "remaining_s": 0.0, "replicas": [replica]}
     with router(pipeline=MODEL, stages=[STAGE], **start) as running:
         with httpx.Client(headers=AUTHORIZED, trust_env=False) as client:
-            client.put(f"{running.admin_url}/plan", json={"stages": [stage]}).raise_for_status()
+            client.put(f"{running.admin_url}/plan", json=plan(batch, to)).raise_for_status()
         yield running
+
+
+def plan(batch: int, *to: Server) -> dict[str, Any]:
+    """What a router with one stage is told, so that it sends batches of `batch` to these servers."""
+    replicas = [{"id": each.address, "address": each.address, "model": MODEL, "variant": MODEL} for each in to]
+    return {"stages": [{"stage": STAGE, "batch": batch, "remaining_s": 0.0, "replicas": replicas}]}
 
 
 def judged(row: Row, target: str, *, met: bool) -> Row:

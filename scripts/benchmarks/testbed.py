@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.clients import MODEL
 from benchmarks.rows import Row
-from tests.dataplane.processes import AUTHORIZED, Running, free_ports, process, router
+from ipa.adapters.serving.loopback import held_ports
+from tests.dataplane.processes import AUTHORIZED, Running, process, router
 
 STAGE = "stage"
 START_TIMEOUT_S = 60.0
@@ -43,9 +44,11 @@ def servers(model: Path, *kinds: Mapping[str, Any]) -> Iterator[list[Server]]:
 
 @contextmanager
 def _started(model: Path, module: str, **fields: Any) -> Iterator[Server]:
-    http_port, grpc_port = free_ports(2)
-    ports = {"host": "127.0.0.1", "http_port": http_port, "grpc_port": grpc_port}
-    with process(module, {"name": MODEL, "model": str(model), "cores": 1, **ports, **fields}) as child:
+    message = {"name": MODEL, "model": str(model), "cores": 1, "host": "127.0.0.1", **fields}
+    with (
+        held_ports(2) as (http_port, grpc_port),
+        process(module, {**message, "http_port": http_port, "grpc_port": grpc_port}) as child,
+    ):
         yield Server(child, f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
 
 

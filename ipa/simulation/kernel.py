@@ -24,14 +24,14 @@ Records = Any  # a structured array: numba reads and writes its fields in place
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Nothing is allocated here, so references need no counting (_nrt): with it a run takes 20 times as long.
-_OPTIONS: Any = {"cache": True, "_nrt": False, "error_model": "numpy"}
+OPTIONS: Any = {"cache": True, "_nrt": False, "error_model": "numpy"}
 
 DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING = range(4)
 ANSWERED, LATE, FULL, NO_REPLICA = range(4)
 DRAWS = 1000  # the stream of a stage's service times; below it are the streams of the coins
 
 
-def _fields(integers: str, floats: str) -> np.dtype[Any]:
+def fields(integers: str, floats: str) -> np.dtype[Any]:
     return np.dtype(
         [*((name, np.int64) for name in integers.split()), *((name, np.float64) for name in floats.split())]
     )
@@ -39,21 +39,21 @@ def _fields(integers: str, floats: str) -> np.dtype[Any]:
 
 # Of the run: the rules that hold throughout, and how full the arrays are. `waits`: whether any stage fills batches.
 # `forks`: whether any two stages wait for the same one. Pending are those from `due` up to `pending`, at `pending_s`.
-RUN = _fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
+RUN = fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
 # Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
 # requests in the stage, replicas at work; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
-STAGE = _fields(
+STAGE = fields(
     "parents batch live readies busy_head busies head tail waiting present working changed",
     "probability wait_s remaining_s wake_s present_s working_s",
 )
 # A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
-SLOT = _fields("kind load turn retired", "free_s")
+SLOT = fields("kind load turn retired", "free_s")
 # A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn is where it is held.
-BUSY = _fields("slot place", "done_s")
-WAITING = _fields("request", "queued_s")
+BUSY = fields("slot place", "done_s")
+WAITING = fields("request", "queued_s")
 # A request under way; bit s of a mask is stage s. `over`: answered there, or skipped.
-REQUEST = _fields("number begun over ran queued references gone", "received_s accuracy")
-PENDING = _fields("request stage", "")
+REQUEST = fields("number begun over ran queued references gone", "received_s accuracy")
+PENDING = fields("request stage", "")
 ENDED = np.dtype([("number", np.int64), ("at_s", float), ("accuracy", float), ("outcome", np.int8), ("stage", np.int8)])
 
 
@@ -76,7 +76,7 @@ class State(NamedTuple):
 
 def compiled(function: F) -> F:
     """All become one function: a call that hands on the state would cost more than most of what is done with it."""
-    return cast(F, numba.njit(forceinline=True, **_OPTIONS)(function))
+    return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))
 
 
 @compiled
@@ -463,7 +463,7 @@ def _may_arrive(state: State, now_s: float, until_s: float) -> bool:
     return _soonest_s(state) > now_s and _lacks(state) == DONE
 
 
-@numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s: float) -> tuple[int, int]:
     """All events before `until_s` and the completions at it: (what ran out, next of `arrivals_s`).
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.simulation.kernel import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, Floats, Ints, State
+from ipa.simulation.kernel import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, Ints, State
 from ipa.simulation.stations import Network
 
 FIRST_REQUESTS = 1024
@@ -80,18 +80,6 @@ def room_to_end(state: State, arrivals: int) -> State:
     under_way = len(state.requests) - int(state.run[0]["free"])
     state.run["ended"] = 0
     return state._replace(ended=np.empty(under_way + arrivals, ENDED))
-
-
-def with_table(state: State, service_s: Floats, accuracy: float) -> State:
-    """One more kind of replica. Raises ValueError if the others have another number of levels."""
-    levels, size = service_s.shape
-    count, had, wide = state.service_s.shape
-    if count and had != levels:
-        raise ValueError(f"service times have {levels} levels where others have {had}")
-    tables = np.full((count + 1, levels, max(size, wide)), np.inf)
-    tables[:count, :, :wide] = state.service_s if count else np.inf
-    tables[count, :, :size] = service_s
-    return state._replace(service_s=tables, accuracy=np.append(state.accuracy, accuracy))
 
 
 def widened(state: State, slots: int, batch: int) -> State:

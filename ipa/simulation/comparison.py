@@ -39,9 +39,9 @@ def compare(
 ) -> Iterator[Run | str]:
     """One run for each of `cases`; a reason where a policy has no plan to start with.
 
-    Raises UsageError, before anything is run, for a policy that is not known. It holds on to no run that it has given.
+    Raises UsageError, before anything is run, for a policy that cannot take part. What was given is not held on to.
     """
-    check_names(policies)
+    check_names(policies, config)
     for case in cases(policies, intervals_s, seeds):
         yield _run(config, trace, case, service)
 

@@ -52,25 +52,25 @@ class Rival:
         return self.name in AUTOSCALERS
 
 
-def check_names(names: Sequence[str]) -> None:
-    """Raises UsageError for the first that is no rival."""
+def check_names(names: Sequence[str], config: Config) -> None:
+    """Raises UsageError for the first that is no rival, or a baseline for which the config fixes nothing."""
     for name in names:
         if name not in NAMES:
             raise UsageError(f"--policy {name!r} is not known: one of {', '.join(NAMES)}")
+        _policy(name, config)
 
 
 def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     """The rival called `name`, or why it has no plan to start with. Raises UsageError for an unknown name."""
-    check_names([name])
-    chosen = name if name in POLICIES else "auto"
-    policy = policy_named(chosen, config.pipeline, min(TIME_LIMIT_S, config.control.interval_s / 2))
+    check_names([name], config)
+    policy = _policy(name, config)
     if name in STATIC or name in AUTOSCALERS:
         rate_rps = rates.peak_rps if name == "static-peak" else rates.mean_rps
     else:
         rate_rps = rates.first_rps
     start = best_plan(config, policy, rate_rps)
     if start is None:
-        return diagnose_for(chosen, price_list(config.pipeline).at(rate_rps)).reason
+        return diagnose_for(name, price_list(config.pipeline).at(rate_rps)).reason
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
@@ -80,6 +80,12 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
         told = replace(config, forecast=replace(config.forecast, predictor="max", margin=0.0))
         return Rival(name, told, start, partial(_told, told, policy))
     return Rival(name, config, start, partial(_controlled, name, config, policy))
+
+
+def _policy(name: str, config: Config) -> Policy:
+    """Its own, or the one that chooses its start plan."""
+    chosen = name if name in POLICIES else "auto"
+    return policy_named(chosen, config.pipeline, min(TIME_LIMIT_S, config.control.interval_s / 2))
 
 
 def best_plan(config: Config, policy: Policy, rate_rps: float) -> Plan | None:

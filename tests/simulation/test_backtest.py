@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -157,3 +158,14 @@ def test_whatever_happens_it_adds_up(name: str, load: list[tuple[float, int]], c
 def test_a_row_is_plain_data() -> None:
     got = row(fixed(toy(), plan(("small", 1, 1)), [0.0], 1.0))
     assert all(isinstance(getattr(got, name), int | float | str | None) for name in Row.__slots__)
+
+
+def test_a_request_takes_less_than_100_bytes_beside_its_arrival() -> None:
+    count = 1_000_000
+    arrivals_s = np.arange(count) / 1000
+    start = plan(("small", 4, 20), ("light", 4, 10))
+    tracemalloc.start()
+    row(fixed(toy(), start, arrivals_s, count / 1000))
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak / count < 100

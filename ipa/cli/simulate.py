@@ -52,6 +52,7 @@ def simulate(
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.report import simulate as report
+    from ipa.report.load import warn
     from ipa.report.output import emit, write_csv
     from ipa.simulation.backtest import Row, Run, row
     from ipa.simulation.comparison import cases, compare, fixed, with_regret
@@ -71,6 +72,7 @@ def simulate(
     )
     if save is not None:
         open_folder(save, force=force)
+    warn(None if plan is not None else report.unknown_starts(settings.pipeline))
 
     def taken(each: Run | str) -> Row | str:
         """What is shown of a run, which may be large: no two are held at a time."""

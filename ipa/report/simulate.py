@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
-from ipa.domain import Config
+from ipa.domain import Config, Pipeline
 from ipa.report.console import stderr_console, stdout_console
 from ipa.simulation.backtest import Row
 
@@ -18,6 +18,15 @@ T = TypeVar("T")
 def document(trace: str, rows: Sequence[Row], reason: str | None = None) -> dict[str, Any]:
     """`reason`: why policies that were asked for have no row."""
     return {"trace": trace, "policies": [asdict(row) for row in rows], "reason": reason}
+
+
+def unknown_starts(pipeline: Pipeline) -> str | None:
+    """A warning where the profile does not say how long a replica takes to start, if so."""
+    names = [f"{stage.name}/{v.name}" for stage in pipeline.stages for v in stage.variants if v.load_s is None]
+    if not names:
+        return None
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"variants.csv has no load_s of {shown}: their replicas start in no time here"
 
 
 def watched(done: Iterable[T], total: int) -> Iterator[T]:

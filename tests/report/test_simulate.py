@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipa.report.simulate import COLUMNS, document, print_table, setting, watched
+from ipa.report.simulate import COLUMNS, document, print_table, setting, unknown_starts, watched
 from ipa.simulation.backtest import Row
 from tests.simulation.toys import toy
 
@@ -109,6 +109,16 @@ def test_the_setting_is_what_a_reader_needs_to_judge() -> None:
         "interval_s": 10.0,
         "duration_s": 60.0,
     }
+
+
+def test_starts_that_nobody_measured_are_named() -> None:
+    known = toy(load_s={"small": 1.0, "large": 0.0, "light": 2.0, "heavy": 3.0}).pipeline
+    assert unknown_starts(known) is None
+    said = "variants.csv has no load_s of {}: their replicas start in no time here"
+    assert unknown_starts(toy(load_s={"small": 1.0}).pipeline) == said.format(
+        "detect/large, classify/light, classify/heavy"
+    )
+    assert unknown_starts(toy().pipeline) == said.format("detect/small, detect/large, classify/light and 1 more")
 
 
 def test_away_from_a_terminal_nobody_sees_a_bar(capsys: pytest.CaptureFixture[str]) -> None:

@@ -22,6 +22,7 @@ from ipa.workload.per_second import Second, per_second
 from ipa.workload.summary import ANSWERED
 
 DOCUMENT = "simulation.json"
+SECONDS, DECISIONS = ".seconds.csv", ".decisions.jsonl"
 
 
 def open_folder(folder: Path, *, force: bool) -> None:
@@ -44,14 +45,16 @@ def open_folder(folder: Path, *, force: bool) -> None:
 def save_run(folder: Path, run: Run, *, several_intervals: bool) -> None:
     """POLICY-SEED.seconds.csv and .decisions.jsonl; POLICY-INTERVAL-SEED where several were asked for.
 
-    Raises UsageError. A document that the folder held goes: what it says is no longer all there.
+    Raises UsageError. A simulation that the folder held goes first: a reader would take its files for this one's.
     """
-    (folder / DOCUMENT).unlink(missing_ok=True)
+    if (folder / DOCUMENT).exists():
+        for old in (folder / DOCUMENT, *folder.glob(f"*{SECONDS}"), *folder.glob(f"*{DECISIONS}")):
+            old.unlink()
     pace = f"-{run.config.control.interval_s:g}s" if several_intervals else ""
     name = f"{run.policy}{pace}-{run.seed}"
-    write_text(folder / f"{name}.seconds.csv", _seconds(run))
+    write_text(folder / f"{name}{SECONDS}", _seconds(run))
     lines = (json.dumps(turn_document(run.config.pipeline.name, turn), allow_nan=False) for turn in run.turns)
-    write_text(folder / f"{name}.decisions.jsonl", "".join(f"{line}\n" for line in lines))
+    write_text(folder / f"{name}{DECISIONS}", "".join(f"{line}\n" for line in lines))
 
 
 def save_document(folder: Path, document: Mapping[str, Any]) -> None:

@@ -110,13 +110,18 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_a_folder_that_holds_a_simulation_is_kept_unless_forced(tmp_path: Path) -> None:
     (tmp_path / "other.txt").write_text("mine")
     open_folder(tmp_path, force=False)
+    save_run(tmp_path, simulated(), several_intervals=True)
     save_document(tmp_path, {"old": 1})
     with pytest.raises(UsageError, match=r"simulation.json: exists; --force overwrites it"):
         open_folder(tmp_path, force=False)
     open_folder(tmp_path, force=True)
     assert (tmp_path / "simulation.json").exists()  # until there is something new
     save_run(tmp_path, simulated("static-mean", replace(toy())), several_intervals=False)
-    assert not (tmp_path / "simulation.json").exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "other.txt",
+        "static-mean-0.decisions.jsonl",
+        "static-mean-0.seconds.csv",
+    ]
     assert (tmp_path / "other.txt").read_text() == "mine"
 
 

@@ -155,6 +155,14 @@ def test_a_saved_run_is_overwritten_only_when_asked(simulate: Simulate) -> None:
     assert "run/simulation.json: exists; --force overwrites it" in again.err
     assert simulate("--trace", TRACE, "--save", "run", "--force", "--seed", "1").code == 0
     assert json.loads(Path("run/simulation.json").read_text())["policies"][0]["seed"] == 1
+    assert sorted(path.name for path in Path("run").glob("auto*")) == ["auto-1.decisions.jsonl", "auto-1.seconds.csv"]
+
+
+def test_what_is_saved_is_what_the_report_reads(simulate: Simulate) -> None:
+    assert simulate("--trace", TRACE, "--policy", "auto,hpa", "--interval", "5s,2s", "--save", "run").code == 0
+    told = ipa("report", "run", "--output", "json")
+    assert told.returncode == 0, told.stderr
+    assert "missing" not in told.stdout + told.stderr
 
 
 @pytest.mark.parametrize("folder", ["toy.yaml", "no/such", "/proc/ipa"])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipa.adapters.serving.child import Child, spawn
-from ipa.adapters.serving.loopback import HOST, free_ports
+from ipa.adapters.serving.loopback import HOST, held_ports
 from ipa.adapters.serving.model_server import PORT_TAKEN
 from ipa.dataplane.replica import Replica
 from ipa.dataplane.tensors import DTYPES, Array, TensorSpec
@@ -52,10 +52,11 @@ async def start_replica(spec: ReplicaSpec, log_folder: Path) -> ReplicaProcess:
     Raises ServingError with the stage, the variant, the exit code and the last line of stderr.
     """
     for _ in range(_PORT_ATTEMPTS):
-        try:
-            return await _start_once(spec, log_folder / f"{spec.id}.log")
-        except _PortLostError as error:
-            lost = error
+        with held_ports(2) as ports:
+            try:
+                return await _start_once(spec, log_folder / f"{spec.id}.log", *ports)
+            except _PortLostError as error:
+                lost = error
     raise ServingError(f"{_name(spec)}: {_PORT_ATTEMPTS} times somebody took its port first: {lost}")
 
 
@@ -63,8 +64,7 @@ class _PortLostError(Exception):
     """Somebody listened on a port between finding it free and using it."""
 
 
-async def _start_once(spec: ReplicaSpec, log: Path) -> ReplicaProcess:
-    http_port, grpc_port = free_ports(2)
+async def _start_once(spec: ReplicaSpec, log: Path, http_port: int, grpc_port: int) -> ReplicaProcess:
     began_s = time.monotonic()
     message = {
         "name": spec.variant,

@@ -44,6 +44,7 @@ def setting(config: Config, duration_s: float) -> dict[str, Any]:
     return {
         "pipeline": config.pipeline.name,
         "slo_s": slo.latency_s,
+        "percentile": slo.percentile,
         "drop_after_s": slo.drop_after_s,
         "interval_s": config.control.interval_s,
         "duration_s": duration_s,

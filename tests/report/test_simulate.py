@@ -105,6 +105,7 @@ def test_the_setting_is_what_a_reader_needs_to_judge() -> None:
     assert setting(toy(), 60.0) == {
         "pipeline": "toy",
         "slo_s": 0.5,
+        "percentile": 99.0,
         "drop_after_s": 1.0,
         "interval_s": 10.0,
         "duration_s": 60.0,

@@ -104,5 +104,5 @@ def test_every_command_works(block: str, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_tool_has_its_section() -> None:
-    for command in ("profile", "fit", "solve", "serve", "router", "load", "trace", "adapt", "report"):
+    for command in ("profile", "fit", "solve", "serve", "router", "load", "trace", "adapt", "simulate", "report"):
         assert f"### `ipa {command}`" in README

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -21,29 +22,43 @@ from ipa.workload.per_second import Second, per_second
 from ipa.workload.summary import ANSWERED
 
 DOCUMENT = "simulation.json"
+SECONDS, DECISIONS = ".seconds.csv", ".decisions.jsonl"
 
 
-def check_folder(folder: Path, *, force: bool) -> None:
-    """Raises UsageError, before anything is simulated, for a folder that cannot be made or holds a simulation."""
+def open_folder(folder: Path, *, force: bool) -> None:
+    """Make it. Raises UsageError, before anything is simulated, for one that cannot be written or holds a simulation.
+
+    A folder of other files is not emptied.
+    """
     if not folder.absolute().parent.is_dir() or (folder.exists() and not folder.is_dir()):
         raise UsageError(f"--save {folder}: must be a folder, in one that exists")
     if not force:
         refuse_existing(folder / DOCUMENT)
-
-
-def save_runs(folder: Path, document: Mapping[str, Any], runs: Sequence[Run]) -> None:
-    """The document comes last: a folder that has it is whole. Raises UsageError."""
     try:
         folder.mkdir(exist_ok=True)
     except OSError as error:
         raise UsageError(f"--save {folder}: cannot be made: {error.strerror}") from error
-    several = len({run.config.control.interval_s for run in runs if run.turns}) > 1
-    for run in runs:
-        pace = f"-{run.config.control.interval_s:g}s" if several else ""
-        name = f"{run.policy}{pace}-{run.seed}"
-        write_text(folder / f"{name}.seconds.csv", _seconds(run))
-        lines = (json.dumps(turn_document(run.config.pipeline.name, turn), allow_nan=False) for turn in run.turns)
-        write_text(folder / f"{name}.decisions.jsonl", "".join(f"{line}\n" for line in lines))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise UsageError(f"--save {folder}: must be writable")
+
+
+def save_run(folder: Path, run: Run, *, several_intervals: bool) -> None:
+    """POLICY-SEED.seconds.csv and .decisions.jsonl; POLICY-INTERVAL-SEED where several were asked for.
+
+    Raises UsageError. A simulation that the folder held goes first: a reader would take its files for this one's.
+    """
+    if (folder / DOCUMENT).exists():
+        for old in (folder / DOCUMENT, *folder.glob(f"*{SECONDS}"), *folder.glob(f"*{DECISIONS}")):
+            old.unlink()
+    pace = f"-{run.config.control.interval_s:g}s" if several_intervals else ""
+    name = f"{run.policy}{pace}-{run.seed}"
+    write_text(folder / f"{name}{SECONDS}", _seconds(run))
+    lines = (json.dumps(turn_document(run.config.pipeline.name, turn), allow_nan=False) for turn in run.turns)
+    write_text(folder / f"{name}{DECISIONS}", "".join(f"{line}\n" for line in lines))
+
+
+def save_document(folder: Path, document: Mapping[str, Any]) -> None:
+    """It comes last: a folder that has it is whole. Raises UsageError."""
     write_text(folder / DOCUMENT, json.dumps(finite(document), indent=2) + "\n")
 
 

@@ -95,6 +95,17 @@ def weights_given(texts: Sequence[str], names: Sequence[str]) -> dict[str, float
     return by_name
 
 
+def each_once(option: str, text: str) -> list[str]:
+    """`a,b` → the words. Raises UsageError for an empty one and for one that comes twice."""
+    words = [word.strip() for word in text.split(",")]
+    for at, word in enumerate(words):
+        if not word:
+            raise UsageError(f"{option} {text!r}: an entry between commas is empty")
+        if word in words[:at]:
+            raise UsageError(f"{option} {text!r}: {word!r} is named twice")
+    return words
+
+
 def _named(option: str, text: str, names: Sequence[str], what: str) -> tuple[str, float]:
     """`NAME=X` or `X` → a known name or "", and the number. Raises UsageError."""
     name, separator, number = text.rpartition("=")

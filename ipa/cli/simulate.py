@@ -15,11 +15,12 @@ def simulate(
         typer.Option(metavar="T", help="As in ipa load: poisson:20x60s, FILE@START:END/DAMPING …", show_default=False),
     ],
     policy: Annotated[
-        str,
+        str | None,
         typer.Option(
-            metavar="P,…", help="Those of ipa solve, static-mean, static-peak, hpa, kpa, oracle; several by commas."
+            metavar="P,…",
+            help="Those of ipa solve, static-mean, static-peak, hpa, kpa, oracle; several by commas; default: auto.",
         ),
-    ] = "auto",
+    ] = None,
     plan: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Simulate this plan (JSON or YAML), never changed.")
     ] = None,
@@ -44,31 +45,48 @@ def simulate(
     start; after the trace the queues drain.
     """
     from ipa.adapters.files import read_plan
-    from ipa.adapters.simulation_files import check_folder, save_runs
+    from ipa.adapters.simulation_files import open_folder, save_document, save_run
     from ipa.adapters.trace_files import load_trace
     from ipa.cli.loading import load_config
-    from ipa.cli.planning import NoFeasiblePlanError
+    from ipa.cli.planning import NoFeasiblePlanError, each_once
     from ipa.durations import positive_duration_s
+    from ipa.errors import UsageError
     from ipa.report import simulate as report
+    from ipa.report.load import warn
     from ipa.report.output import emit, write_csv
-    from ipa.simulation.backtest import Run, row
-    from ipa.simulation.comparison import compare, fixed, with_regret
+    from ipa.simulation.backtest import Row, Run, row
+    from ipa.simulation.comparison import cases, compare, fixed, with_regret
 
-    if save is not None:
-        check_folder(save, force=force)
+    if plan is not None and (policy is not None or interval is not None):
+        raise UsageError("--plan is simulated as it is: leave --policy and --interval out")
     settings = load_config(config)
     arrivals = load_trace(trace)
     chosen = range(seed, seed + seeds)
-    if plan is not None:
-        found: list[Run | str] = list(fixed(settings, arrivals, read_plan(plan, settings.pipeline), chosen, service))
-    else:
-        names = [name.strip() for name in policy.split(",")]
-        given = [positive_duration_s("--interval", each.strip()) for each in interval.split(",")] if interval else []
-        found = list(compare(settings, arrivals, names, given or [settings.control.interval_s], chosen, service))
-    runs = [each for each in found if not isinstance(each, str)]
-    refused = [each for each in found if isinstance(each, str)]
-    rows = with_regret([row(each) for each in runs])
-    document = report.document(trace, rows)
+    names = each_once("--policy", "auto" if policy is None else policy)
+    paces = [] if interval is None else each_once("--interval", interval)
+    given = [positive_duration_s("--interval", each) for each in paces] or [settings.control.interval_s]
+    found = (
+        compare(settings, arrivals, names, given, chosen, service)
+        if plan is None
+        else fixed(settings, arrivals, read_plan(plan, settings.pipeline), chosen, service)
+    )
+    if save is not None:
+        open_folder(save, force=force)
+    warn(None if plan is not None else report.unknown_starts(settings.pipeline))
+
+    def taken(each: Run | str) -> Row | str:
+        """What is shown of a run, which may be large: no two are held at a time."""
+        if isinstance(each, str):
+            return each
+        if save is not None:
+            save_run(save, each, several_intervals=len(given) > 1)
+        return row(each)
+
+    total = seeds if plan is not None else len(cases(names, given, chosen))
+    done = list(report.watched(map(taken, found), total))
+    refused = "; ".join(dict.fromkeys(each for each in done if isinstance(each, str)))
+    rows = with_regret([each for each in done if not isinstance(each, str)])
+    document = report.document(trace, rows, refused or None)
     emit(
         document,
         output,
@@ -76,6 +94,6 @@ def simulate(
         lambda: write_csv(report.COLUMNS, document["policies"]),
     )
     if save is not None:
-        save_runs(save, document | report.setting(settings, arrivals.duration_s), runs)
+        save_document(save, document | report.setting(settings, arrivals.duration_s))
     if refused:
-        raise NoFeasiblePlanError("; ".join(dict.fromkeys(refused)))
+        raise NoFeasiblePlanError(refused)

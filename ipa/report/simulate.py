@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, fields
-from typing import Any
+from typing import Any, TypeVar
 
-from ipa.domain import Config
-from ipa.report.console import stdout_console
+from ipa.domain import Config, Pipeline
+from ipa.report.console import stderr_console, stdout_console
 from ipa.simulation.backtest import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
+T = TypeVar("T")
 
 
-def document(trace: str, rows: Sequence[Row]) -> dict[str, Any]:
-    return {"trace": trace, "policies": [asdict(row) for row in rows]}
+def document(trace: str, rows: Sequence[Row], reason: str | None = None) -> dict[str, Any]:
+    """`reason`: why policies that were asked for have no row."""
+    return {"trace": trace, "policies": [asdict(row) for row in rows], "reason": reason}
+
+
+def unknown_starts(pipeline: Pipeline) -> str | None:
+    """A warning where the profile does not say how long a replica takes to start, if so."""
+    names = [f"{stage.name}/{v.name}" for stage in pipeline.stages for v in stage.variants if v.load_s is None]
+    if not names:
+        return None
+    shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+    return f"variants.csv has no load_s of {shown}: their replicas start in no time here"
+
+
+def watched(done: Iterable[T], total: int) -> Iterator[T]:
+    """The same, with a bar on stderr of how many of `total` are done; in a terminal only."""
+    from rich.progress import track
+
+    yield from track(
+        done, "simulated", total, console=stderr_console(), transient=True, disable=not sys.stderr.isatty()
+    )
 
 
 def setting(config: Config, duration_s: float) -> dict[str, Any]:
@@ -23,6 +44,7 @@ def setting(config: Config, duration_s: float) -> dict[str, Any]:
     return {
         "pipeline": config.pipeline.name,
         "slo_s": slo.latency_s,
+        "percentile": slo.percentile,
         "drop_after_s": slo.drop_after_s,
         "interval_s": config.control.interval_s,
         "duration_s": duration_s,
@@ -30,7 +52,7 @@ def setting(config: Config, duration_s: float) -> dict[str, Any]:
 
 
 def print_table(config: Config, rows: Sequence[Row]) -> None:
-    """Columns that say nothing here (one seed, one interval, no money, no oracle) are left out."""
+    """Columns that say nothing here (one seed, one interval a policy, no money, no oracle) are left out."""
     from rich.table import Table
 
     shown = [(title, text) for title, text, says in _columns(config, rows) if says]
@@ -47,7 +69,7 @@ def _columns(config: Config, rows: Sequence[Row]) -> list[tuple[str, Any, bool]]
     return [
         ("policy", lambda row: row.policy, True),
         ("seed", lambda row: str(row.seed), len({row.seed for row in rows}) > 1),
-        ("interval", lambda row: f"{row.interval_s:g} s", len({row.interval_s for row in rows}) > 1),
+        ("interval", lambda row: f"{row.interval_s:g} s", _intervals_differ(rows)),
         ("requests", lambda row: f"{row.requests:,}", True),
         ("dropped", lambda row: f"{row.dropped:,}", True),
         (f"within {slo_s:g} s", lambda row: _share(row.slo_share), True),
@@ -64,6 +86,11 @@ def _columns(config: Config, rows: Sequence[Row]) -> list[tuple[str, Any, bool]]
             any(r.regret is not None for r in rows),
         ),
     ]
+
+
+def _intervals_differ(rows: Sequence[Row]) -> bool:
+    """Of one policy, that is: autoscalers have their own in any case."""
+    return len({(row.policy, row.interval_s) for row in rows}) > len({row.policy for row in rows})
 
 
 def _share(value: float | None) -> str:

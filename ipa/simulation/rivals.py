@@ -8,7 +8,7 @@ oracle                       the loop with `auto`, told the busiest of the comin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -17,7 +17,7 @@ from ipa.domain import Config, Plan
 from ipa.errors import UsageError
 from ipa.options import price_list
 from ipa.policy import POLICIES, Policy, policy_named
-from ipa.policy.fixed import seen_by
+from ipa.policy.fixed import diagnose_for, seen_by
 from ipa.policy.overload import serve_most
 from ipa.policy.solution import TIME_LIMIT_S
 from ipa.simulation import autoscalers
@@ -52,19 +52,25 @@ class Rival:
         return self.name in AUTOSCALERS
 
 
+def check_names(names: Sequence[str], config: Config) -> None:
+    """Raises UsageError for the first that is no rival, or a baseline for which the config fixes nothing."""
+    for name in names:
+        if name not in NAMES:
+            raise UsageError(f"--policy {name!r} is not known: one of {', '.join(NAMES)}")
+        _policy(name, config)
+
+
 def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     """The rival called `name`, or why it has no plan to start with. Raises UsageError for an unknown name."""
-    if name not in NAMES:
-        raise UsageError(f"--policy {name!r} is not known: one of {', '.join(NAMES)}")
-    chosen = name if name in POLICIES else "auto"
-    policy = policy_named(chosen, config.pipeline, min(TIME_LIMIT_S, config.control.interval_s / 2))
+    check_names([name], config)
+    policy = _policy(name, config)
     if name in STATIC or name in AUTOSCALERS:
         rate_rps = rates.peak_rps if name == "static-peak" else rates.mean_rps
     else:
         rate_rps = rates.first_rps
     start = best_plan(config, policy, rate_rps)
-    if isinstance(start, str):
-        return start
+    if start is None:
+        return diagnose_for(name, price_list(config.pipeline).at(rate_rps)).reason
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
@@ -76,15 +82,19 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     return Rival(name, config, start, partial(_controlled, name, config, policy))
 
 
-def best_plan(config: Config, policy: Policy, rate_rps: float) -> Plan | str:
-    """The policy's plan, where it has none the one that serves the most; else the reason."""
+def _policy(name: str, config: Config) -> Policy:
+    """Its own, or the one that chooses its start plan."""
+    chosen = name if name in POLICIES else "auto"
+    return policy_named(chosen, config.pipeline, min(TIME_LIMIT_S, config.control.interval_s / 2))
+
+
+def best_plan(config: Config, policy: Policy, rate_rps: float) -> Plan | None:
+    """The policy's plan, where it has none the one that serves the most; None where there is none at any rate."""
     solution = policy(price_list(config.pipeline).at(rate_rps))
     if solution.evaluation is not None:
         return solution.evaluation.plan
     most = serve_most(config.pipeline, rate_rps, policy)
-    if most is None or most.solution.evaluation is None:
-        return solution.reason
-    return most.solution.evaluation.plan
+    return None if most is None or most.solution.evaluation is None else most.solution.evaluation.plan
 
 
 def _damping(name: str) -> dict[str, float]:

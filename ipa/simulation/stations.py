@@ -62,8 +62,8 @@ class Network:
 
 
 def network(config: Config) -> Network:
-    """The graph of `config` and its router. Raises UsageError for a stage that is visited more often than its parent:
-    the router sends nothing twice."""
+    """The graph of `config` and its router. Raises UsageError for a stage that is visited more often than those before
+    it: the router sends nothing twice."""
     stages, router = config.pipeline.stages, config.router
     index = {stage.name: at for at, stage in enumerate(stages)}
     return Network(
@@ -78,9 +78,10 @@ def network(config: Config) -> Network:
 def _probability(pipeline: Pipeline, stage: Stage) -> float:
     """visits / visits of the parent; a join counts the parent that is visited most."""
     parents = [pipeline.stage(name).visits for name in stage.after] or [1.0]
-    if len(parents) == 1 and stage.visits > parents[0] + 1e-9:
+    most = min(1.0, sum(parents))
+    if stage.visits > most + 1e-9:
         raise UsageError(
-            f"stage {stage.name!r}: {stage.visits:g} visits where what comes before has {parents[0]:g}: "
+            f"stage {stage.name!r}: {stage.visits:g} visits where what comes before has {most:g}: "
             "a request that fans out cannot be simulated"
         )
     return min(1.0, stage.visits / max(parents)) if max(parents) > 0 else 0.0

@@ -87,7 +87,7 @@ class World:
 
     def arrivals(self, window_s: float) -> tuple[int, ...]:
         now = int(self.now_s())
-        return tuple(self._counts[max(0, now - int(window_s)) : now].tolist())
+        return tuple(self._counts[max(0, now - max(1, round(window_s))) : now].tolist())
 
     def coming(self, window_s: float) -> tuple[int, ...]:
         """What an oracle knows: the arrivals in the seconds ahead."""

@@ -102,7 +102,7 @@ def test_a_folder_of_models_is_needed(tmp_path: Path) -> None:
 
 def test_only_models_can_be_profiled(tmp_path: Path) -> None:
     rehearsal = replace(config(tmp_path, "detect/large.onnx"), serving=ServingSettings("sleep", tmp_path))
-    with pytest.raises(UsageError, match="serving.runtime sleep: only the models of onnx"):
+    with pytest.raises(UsageError, match=r"serving\.runtime sleep: only the models of onnx"):
         check(rehearsal, ())
 
 

@@ -12,16 +12,23 @@ import random
 import selectors
 import struct
 import sys
+import time
 from typing import Any
 
 import grpc
+import numpy as np
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
 from ipa.adapters.serving.lifeline import read_start_message
 from ipa.adapters.serving.loopback import HOST
-from ipa.adapters.serving.sleep_tensors import Drawn, StageTensors
+from ipa.adapters.serving.sleep_tensors import INPUT, Drawn, StageTensors
 from ipa.dataplane.grpc_messages import metadata
+from ipa.dataplane.replica import Replica
+from ipa.latency.points import Points
 from ipa.latency.service_time import service_time_s
+
+PROBES = 10
+PROBE_S = 0.01
 
 _FLOAT_BYTES = 4
 
@@ -29,11 +36,12 @@ _FLOAT_BYTES = 4
 class SleepingModel(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Works on one batch after the other, as a model does that has its cores to itself."""
 
-    def __init__(self, start: dict[str, Any]) -> None:
-        told = start["tensors"]
-        self._name = start["name"]
-        self._points = tuple((batch, latency_s) for batch, latency_s in start["points"])
-        self._tensors = StageTensors(tuple(told["takes"]), told["returns"], tuple(Drawn(**d) for d in told["drawn"]))
+    def __init__(self, name: str, points: Points, tensors: StageTensors, way_s: float) -> None:
+        """`way_s`: what a call takes beyond the sleep; the profile's latencies, seen from a client, hold it too."""
+        self._name = name
+        self._points = points
+        self._tensors = tensors
+        self._way_s = way_s
         self._free_s = 0.0
 
     async def ModelReady(self, asked: Any, _context: Any) -> Any:  # noqa: N802
@@ -51,7 +59,7 @@ class SleepingModel(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         if rows == 0:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "takes FP32 of shape [n, 1] as raw contents")
         # From the call's arrival on, so that what the answer costs is part of the time and not added to it.
-        self._free_s = began_s + service_time_s(self._points, rows)
+        self._free_s = began_s + max(0.0, service_time_s(self._points, rows) - self._way_s)
         answer = self._answer(raw, rows)
         await asyncio.sleep(self._free_s - loop.time())
         return answer
@@ -73,13 +81,38 @@ def _draw(drawn: Drawn, rows: int) -> list[float]:
     return random.choices([*values, drawn.otherwise], [*shares, max(0.0, 1 - sum(shares))], k=rows)
 
 
-async def _serve(start: dict[str, Any]) -> None:
+async def _listen(model: SleepingModel) -> tuple[Any, str]:
+    """The server, listening, and its address."""
     options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
-    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(SleepingModel(start), server)
+    service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(model, server)
     port = server.add_insecure_port(f"{HOST}:0")
     await server.start()
-    sys.stdout.write(json.dumps({"address": f"{HOST}:{port}"}) + "\n")
+    return server, f"{HOST}:{port}"
+
+
+async def _way_s() -> float:
+    """What a call takes beyond its sleep, at best: at the start of many replicas most calls wait for a core."""
+    server, address = await _listen(SleepingModel("probe", ((1, PROBE_S),), StageTensors((INPUT,), INPUT, ()), 0.0))
+    replica = Replica(address, "probe")
+    taken_s = []
+    try:
+        for _ in range(PROBES):
+            began_s = time.perf_counter()
+            await replica.infer({INPUT: np.zeros((1, 1), np.float32)})
+            taken_s.append(time.perf_counter() - began_s)
+    finally:
+        await replica.close()
+        await server.stop(None)
+    return min(taken_s) - PROBE_S
+
+
+async def _serve(start: dict[str, Any]) -> None:
+    told = start["tensors"]
+    tensors = StageTensors(tuple(told["takes"]), told["returns"], tuple(Drawn(**drawn) for drawn in told["drawn"]))
+    points = tuple((batch, latency_s) for batch, latency_s in start["points"])
+    server, address = await _listen(SleepingModel(start["name"], points, tensors, await _way_s()))
+    sys.stdout.write(json.dumps({"address": address}) + "\n")
     sys.stdout.flush()
     await server.wait_for_termination()
 

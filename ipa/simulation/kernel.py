@@ -1,0 +1,474 @@
+"""The event loop, compiled by numba: arrivals, completions and timers of all stages in the order of their time.
+
+What happens at one moment happens in this order: completions (by the smallest request of the batch), arrivals (by
+request), timers. A request that goes on to the next stage arrives there after all completions of that moment. Changes
+come between completions and arrivals: `advance` stops there.
+
+A request under way has a place in the arrays `Requests`; the place is used again once nothing refers to it, so memory
+depends on how many are under way, never on how many there were. Arrays that run full are not grown here: `advance`
+returns what ran out, before the event that needs it, and is called again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar, cast
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Records = Any  # a structured array: numba reads and writes its fields in place
+F = TypeVar("F", bound=Callable[..., Any])
+
+# Nothing is allocated here, so references need no counting (_nrt): with it a run takes 20 times as long.
+_OPTIONS: Any = {"cache": True, "_nrt": False}
+
+DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING, MORE_OUTPUT = range(5)
+ANSWERED, LATE, FULL, NO_REPLICA = range(4)
+DRAWS = 1000  # the stream of a stage's service times; below it are the streams of the coins
+
+
+def _fields(integers: str, floats: str) -> np.dtype[Any]:
+    return np.dtype(
+        [*((name, np.int64) for name in integers.split()), *((name, np.float64) for name in floats.split())]
+    )
+
+
+# Of the run: the rules that hold throughout, and how full the arrays are. `pending_s`: when all pending are due.
+RUN = _fields("queue_limit in_flight seed free pending ended received", "drop_after_s pending_s")
+# Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
+# requests in the stage, batches in service; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
+STAGE = _fields(
+    "parents batch live readies busy_head busies head tail waiting present working changed",
+    "probability wait_s remaining_s wake_s present_s working_s",
+)
+# A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
+SLOT = _fields("kind load turn retired", "free_s")
+# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn.
+BUSY = _fields("first place", "done_s")
+WAITING = _fields("request", "queued_s")
+# A request under way; bit s of a mask is stage s. `over`: answered there, or skipped.
+REQUEST = _fields("number begun over ran queued references gone", "received_s accuracy")
+PENDING = _fields("request stage", "")
+ENDED = _fields("number outcome stage", "at_s accuracy")
+
+
+class State(NamedTuple):
+    run: Records  # (1,)
+    stages: Records  # (stage,)
+    slots: Records  # (stage, slot)
+    ready: Ints  # (stage, ·): load × slots + slot of who may take a batch, descending: the first choice is last
+    busy: Records  # (stage, ring)
+    held: Ints  # (stage, place, ·): how many requests, then which
+    queue: Records  # (stage, ring)
+    service_s: Floats  # (kind, level, batch − 1)
+    accuracy: Floats  # (kind,)
+    requests: Records  # (place,)
+    free: Ints  # a stack of free places
+    pending: Records  # in the order of their arrival
+    ended: Records
+
+
+def compiled(function: F) -> F:
+    """All become one function: a call that hands on the state would cost more than most of what is done with it."""
+    return cast(F, numba.njit(forceinline=True, **_OPTIONS)(function))
+
+
+@compiled
+def uniform(seed: int, stream: int, number: int) -> float:
+    """splitmix64 of (seed, stream, number) as a uniform number in [0, 1): no order of events can change it."""
+    z = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
+    z += np.uint64(stream + 1) * np.uint64(0xBF58476D1CE4E5B9)
+    z += np.uint64(number + 1) * np.uint64(0x94D049BB133111EB)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z ^= z >> np.uint64(31)
+    return float(z >> np.uint64(11)) * 2.0**-53
+
+
+@compiled
+def _drawn_s(state: State, kind: int, stage: int, size: int, first: int) -> float:
+    levels = state.service_s.shape[1]
+    if levels == 1:
+        return state.service_s[kind, 0, size - 1]  # type: ignore[no-any-return]
+    at = uniform(state.run[0].seed, DRAWS + stage, first) * (levels - 1)
+    level = int(at)
+    low_s = state.service_s[kind, level, size - 1]
+    return low_s + (at - level) * (state.service_s[kind, level + 1, size - 1] - low_s)  # type: ignore[no-any-return]
+
+
+# --- a request's way -------------------------------------------------------------------------------------------
+
+
+@compiled
+def _release(state: State, place: int) -> None:
+    """One reference less; without any, the place is free for another request."""
+    run, request = state.run[0], state.requests[place]
+    request.references -= 1
+    if request.references == 0:
+        state.free[run.free] = place
+        run.free += 1
+
+
+@compiled
+def _end(state: State, place: int, now_s: float, outcome: int, stage: int) -> None:
+    run, request = state.run[0], state.requests[place]
+    ended = state.ended[run.ended]
+    ended.number, ended.outcome, ended.stage = request.number, outcome, stage
+    ended.at_s, ended.accuracy = now_s, request.accuracy
+    run.ended += 1
+
+
+@compiled
+def _unqueue(state: State, place: int, stage: int) -> None:
+    state.requests[place].queued &= ~(1 << stage)
+    state.stages[stage].waiting -= 1
+
+
+@compiled
+def _leave(state: State, stage: int, now_s: float) -> None:
+    state.stages[stage].present -= 1
+    state.stages[stage].present_s += now_s
+
+
+@compiled
+def _refuse(state: State, place: int, now_s: float, outcome: int, stage: int) -> None:
+    """It ends here and now, and its places in other queues are freed."""
+    _end(state, place, now_s, outcome, stage)
+    request = state.requests[place]
+    request.gone = 1
+    for other in range(len(state.stages)):
+        if request.queued >> other & 1:
+            _unqueue(state, place, other)
+            _leave(state, other, now_s)
+    _release(state, place)
+
+
+@compiled
+def _is_taken(state: State, place: int, stage: int) -> bool:
+    parents, probability = state.stages[stage].parents, state.stages[stage].probability
+    if parents != 0 and parents & state.requests[place].ran == 0:
+        return False
+    return probability >= 1.0 or uniform(state.run[0].seed, stage, state.requests[place].number) < probability  # type: ignore[no-any-return]
+
+
+@compiled
+def _go_on(state: State, place: int, now_s: float) -> None:
+    """Note the arrivals at all stages that may start now; it is answered once every stage is over."""
+    request = state.requests[place]
+    for stage in range(len(state.stages)):
+        if request.begun >> stage & 1 or state.stages[stage].parents & ~request.over:
+            continue
+        request.begun |= 1 << stage
+        if _is_taken(state, place, stage):
+            _note(state, place, stage)
+        else:
+            request.over |= 1 << stage
+    if request.over == (1 << len(state.stages)) - 1:
+        _end(state, place, now_s, ANSWERED, -1)
+
+
+@compiled
+def _note(state: State, place: int, stage: int) -> None:
+    """One more pending arrival, behind those of smaller requests."""
+    run, number = state.run[0], state.requests[place].number
+    at = run.pending
+    while at > 0 and state.requests[state.pending[at - 1].request].number > number:
+        state.pending[at].request, state.pending[at].stage = state.pending[at - 1].request, state.pending[at - 1].stage
+        at -= 1
+    state.pending[at].request, state.pending[at].stage = place, stage
+    state.requests[place].references += 1
+    run.pending += 1
+
+
+@compiled
+def _receive(state: State, now_s: float) -> None:
+    run = state.run[0]
+    run.free -= 1
+    place = state.free[run.free]
+    request = state.requests[place]
+    request.number = run.received
+    request.received_s, request.accuracy = now_s, 1.0
+    request.begun, request.over, request.ran, request.queued, request.gone = 0, 0, 0, 0, 0
+    request.references = 1
+    run.received += 1
+    run.pending_s = now_s
+    _go_on(state, place, now_s)
+    _release(state, place)
+
+
+# --- one stage -------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _arrive(state: State, now_s: float) -> int:
+    """The first of those pending joins its queue: the stage, −1 if it does not."""
+    run = state.run[0]
+    place, at = state.pending[0].request, state.pending[0].stage
+    run.pending -= 1
+    for i in range(run.pending):
+        state.pending[i].request, state.pending[i].stage = state.pending[i + 1].request, state.pending[i + 1].stage
+    request, stage = state.requests[place], state.stages[at]
+    if request.gone:
+        _release(state, place)
+        return -1
+    if stage.live == 0 or stage.waiting >= run.queue_limit:
+        _refuse(state, place, now_s, NO_REPLICA if stage.live == 0 else FULL, at)
+        return -1
+    waiting = state.queue[at, stage.tail & (state.queue.shape[1] - 1)]
+    waiting.request, waiting.queued_s = place, now_s
+    stage.tail += 1
+    stage.waiting += 1
+    stage.present += 1
+    stage.present_s -= now_s
+    request.queued |= 1 << at
+    return at  # type: ignore[no-any-return]
+
+
+@compiled
+def _fill(state: State, at: int, held: int, now_s: float) -> int:
+    """Fill `held` from the queue's head: how many; 0 if all were dropped or may wait for more (then wake_s is set).
+
+    A request met on the way is dropped if age + remaining_s > drop_after_s.
+    """
+    run, stage, last = state.run[0], state.stages[at], state.queue.shape[1] - 1
+    size, leaves_s, head = 0, np.inf, stage.head
+    while head < stage.tail and size < stage.batch:
+        place, queued_s = state.queue[at, head & last].request, state.queue[at, head & last].queued_s
+        request = state.requests[place]
+        head += 1
+        if request.gone:
+            _release(state, place)
+            continue
+        if now_s - request.received_s + stage.remaining_s > run.drop_after_s:
+            _unqueue(state, place, at)
+            _leave(state, at, now_s)
+            _refuse(state, place, now_s, LATE, at)
+            continue
+        if stage.wait_s > 0:
+            spare_s = run.drop_after_s - stage.remaining_s - (queued_s - request.received_s)
+            leaves_s = min(leaves_s, queued_s + min(stage.wait_s, max(0.0, spare_s / 2)))
+            # Should it have to wait: its place, moved up behind those kept before it.
+            kept = state.queue[at, (stage.head + size) & last]
+            kept.request, kept.queued_s = place, queued_s
+        size += 1
+        state.held[at, held, size] = place
+    if stage.wait_s > 0 and 0 < size < stage.batch and leaves_s > now_s:
+        stage.tail = stage.head + size
+        stage.wake_s = leaves_s
+        return 0
+    stage.head = head
+    for member in range(1, size + 1):
+        _unqueue(state, state.held[at, held, member], at)
+    state.held[at, held, 0] = size
+    return size
+
+
+@compiled
+def _make_ready(state: State, at: int, slot: int) -> None:
+    stage, slots = state.stages[at], state.slots.shape[1]
+    key = state.slots[at, slot].load * slots + slot
+    i = stage.readies
+    while i > 0 and state.ready[at, i - 1] < key:
+        state.ready[at, i] = state.ready[at, i - 1]
+        i -= 1
+    state.ready[at, i] = key
+    stage.readies += 1
+
+
+@compiled
+def _not_ready(state: State, at: int, slot: int) -> None:
+    stage, slots = state.stages[at], state.slots.shape[1]
+    key = state.slots[at, slot].load * slots + slot
+    i = 0
+    while state.ready[at, i] != key:
+        i += 1
+    stage.readies -= 1
+    for later in range(i, stage.readies):
+        state.ready[at, later] = state.ready[at, later + 1]
+
+
+@compiled
+def _serve(state: State, at: int, slot_at: int, held: int, size: int, now_s: float) -> None:
+    """The batch in `held` goes to its replica, which does one after the other."""
+    stage, slot, last = state.stages[at], state.slots[at, slot_at], state.busy.shape[1] - 1
+    first = state.requests[state.held[at, held, 1]].number
+    for member in range(2, size + 1):
+        first = min(first, state.requests[state.held[at, held, member]].number)
+    begins_s = max(now_s, slot.free_s)
+    done_s = begins_s + _drawn_s(state, slot.kind, at, size, first)
+    slot.free_s = done_s
+    stage.working += 1
+    stage.working_s -= begins_s
+    i = stage.busy_head + stage.busies
+    while i > stage.busy_head:
+        before, after = state.busy[at, (i - 1) & last], state.busy[at, i & last]
+        if before.done_s < done_s or (before.done_s == done_s and before.first < first):
+            break
+        after.done_s, after.first, after.place = before.done_s, before.first, before.place
+        i -= 1
+    busy = state.busy[at, i & last]
+    busy.done_s, busy.first, busy.place = done_s, first, held
+    stage.busies += 1
+
+
+@compiled
+def _dispatch(state: State, at: int, now_s: float) -> None:
+    """Hand out batches while a replica may take one and something may go to it; without any replica refuse all."""
+    stage, slots, in_flight = state.stages[at], state.slots.shape[1], state.run[0].in_flight
+    stage.wake_s = np.inf
+    while stage.waiting > 0 and stage.readies > 0:
+        slot_at = state.ready[at, stage.readies - 1] % slots
+        slot = state.slots[at, slot_at]
+        held = slot_at * in_flight + slot.turn
+        size = _fill(state, at, held, now_s)
+        if size == 0:
+            break
+        stage.readies -= 1
+        slot.load += 1
+        slot.turn = (slot.turn + 1) % in_flight
+        if slot.load < in_flight:
+            _make_ready(state, at, slot_at)
+        _serve(state, at, slot_at, held, size, now_s)
+    if stage.live == 0:
+        _clear(state, at, now_s)
+
+
+@compiled
+def _clear(state: State, at: int, now_s: float) -> None:
+    stage = state.stages[at]
+    while stage.head < stage.tail:
+        place = state.queue[at, stage.head & (state.queue.shape[1] - 1)].request
+        stage.head += 1
+        if state.requests[place].gone:
+            _release(state, place)
+        else:
+            _unqueue(state, place, at)
+            _leave(state, at, now_s)
+            _refuse(state, place, now_s, NO_REPLICA, at)
+
+
+@compiled
+def _complete(state: State, at: int) -> None:
+    """The first batch to be done at a stage."""
+    stage, in_flight = state.stages[at], state.run[0].in_flight
+    busy = state.busy[at, stage.busy_head & (state.busy.shape[1] - 1)]
+    now_s, held = busy.done_s, busy.place
+    stage.busy_head += 1
+    stage.busies -= 1
+    stage.working -= 1
+    stage.working_s += now_s
+    slot = state.slots[at, held // in_flight]
+    if not slot.retired and slot.load < in_flight:
+        _not_ready(state, at, held // in_flight)
+    slot.load -= 1
+    if not slot.retired:
+        _make_ready(state, at, held // in_flight)
+    for member in range(1, state.held[at, held, 0] + 1):
+        place = state.held[at, held, member]
+        request = state.requests[place]
+        _leave(state, at, now_s)
+        if not request.gone:
+            request.accuracy *= state.accuracy[slot.kind]
+            request.over |= 1 << at
+            request.ran |= 1 << at
+            _go_on(state, place, now_s)
+        _release(state, place)
+    state.run[0].pending_s = now_s
+
+
+# --- the loop --------------------------------------------------------------------------------------------------
+
+
+@compiled
+def _lacks(state: State) -> int:
+    """Which array might run full in the next event, DONE if none."""
+    run = state.run[0]
+    if run.free == 0:
+        return MORE_REQUESTS
+    if run.ended + len(state.requests) >= len(state.ended):
+        return MORE_OUTPUT
+    if run.pending + len(state.stages) * state.held.shape[2] > len(state.pending):
+        return MORE_PENDING
+    if run.pending > 0:
+        stage = state.stages[state.pending[0].stage]
+        if stage.tail - stage.head == state.queue.shape[1]:
+            return MORE_QUEUE
+    return DONE
+
+
+@compiled
+def _first_done(state: State) -> int:
+    """The stage whose batch is done next, of those done at once the one of the smallest request; −1 if none works."""
+    found, done_s, first, last = -1, np.inf, 0, state.busy.shape[1] - 1
+    for at in range(len(state.stages)):
+        if state.stages[at].busies > 0:
+            busy = state.busy[at, state.stages[at].busy_head & last]
+            if found < 0 or busy.done_s < done_s or (busy.done_s == done_s and busy.first < first):
+                found, done_s, first = at, busy.done_s, busy.first
+    return found
+
+
+@compiled
+def _first_woken(state: State) -> int:
+    found = 0
+    for at in range(1, len(state.stages)):
+        if state.stages[at].wake_s < state.stages[found].wake_s:
+            found = at
+    return found
+
+
+@compiled
+def _first_changed(state: State) -> int:
+    for at in range(len(state.stages)):
+        if state.stages[at].changed:
+            state.stages[at].changed = 0
+            return at
+    return -1
+
+
+@numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s: float) -> tuple[int, int]:
+    """All events before `until_s` and the completions at it: (what ran out, next of `arrivals_s`).
+
+    Stages that changed hand out their batches at `now_s`, before anything else happens.
+    """
+    run = state.run[0]
+    touched = _first_changed(state)
+    changing = touched >= 0
+    while True:
+        if touched >= 0:
+            _dispatch(state, touched, now_s)
+        if changing:
+            touched = _first_changed(state)
+            changing = touched >= 0
+            continue
+        lacking = _lacks(state)
+        if lacking != DONE:
+            return lacking, first
+        done, woken = _first_done(state), _first_woken(state)
+        done_s = (
+            state.busy[done, state.stages[done].busy_head & (state.busy.shape[1] - 1)].done_s if done >= 0 else np.inf
+        )
+        woken_s = state.stages[woken].wake_s
+        received_s = arrivals_s[first] if first < len(arrivals_s) else np.inf
+        arrived_s = run.pending_s if run.pending > 0 else received_s
+        if done >= 0 and done_s <= min(arrived_s, woken_s):
+            if done_s > until_s:
+                return DONE, first
+            touched, now_s = done, done_s
+            _complete(state, done)
+        elif min(arrived_s, woken_s) >= until_s:
+            return DONE, first
+        elif arrived_s > woken_s:
+            touched, now_s = woken, woken_s
+        elif run.pending > 0:
+            now_s = arrived_s
+            touched = _arrive(state, arrived_s)
+        else:
+            touched, now_s = -1, received_s
+            first += 1
+            _receive(state, received_s)

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
+from ipa.diff import Step
+from ipa.domain import Allocation, Config, Pipeline, Plan, Stage
+from ipa.errors import UsageError
+from ipa.remaining import measured, remaining_s
+from ipa.simulation.service import SERVICES
 from ipa.workload.processes import FloatArray
 
 
@@ -53,3 +59,74 @@ class Network:
     drop_after_s: float
     queue_limit: int
     in_flight: int
+
+
+def network(config: Config) -> Network:
+    """The graph of `config` and its router. Raises UsageError for a stage that is visited more often than its parent:
+    the router sends nothing twice."""
+    stages, router = config.pipeline.stages, config.router
+    index = {stage.name: at for at, stage in enumerate(stages)}
+    return Network(
+        after=tuple(tuple(index[name] for name in stage.after) for stage in stages),
+        probability=tuple(_probability(config.pipeline, stage) for stage in stages),
+        drop_after_s=config.pipeline.slo.drop_after_s,
+        queue_limit=router.queue_limit,
+        in_flight=router.in_flight,
+    )
+
+
+def _probability(pipeline: Pipeline, stage: Stage) -> float:
+    """visits / visits of the parent; a join counts the parent that is visited most."""
+    parents = [pipeline.stage(name).visits for name in stage.after] or [1.0]
+    if len(parents) == 1 and stage.visits > parents[0] + 1e-9:
+        raise UsageError(
+            f"stage {stage.name!r}: {stage.visits:g} visits where what comes before has {parents[0]:g}: "
+            "a request that fans out cannot be simulated"
+        )
+    return min(1.0, stage.visits / max(parents)) if max(parents) > 0 else 0.0
+
+
+def targets(plan: Plan) -> dict[str, Step]:
+    """What each stage runs under `plan`, in the form of the last step towards it."""
+    return {a.stage: Step(a.stage, a.batch, (a,)) for a in plan.allocations}
+
+
+@dataclass(slots=True)
+class Stations:
+    """Plans and steps of one pipeline → stations. A server's service times are made once.
+
+    `service`: a name in SERVICES.
+    """
+
+    config: Config
+    service: str = "mean"
+    _tables: dict[tuple[str, str, str, int], FloatArray] = field(init=False, default_factory=dict)
+
+    def of_plan(self, plan: Plan) -> tuple[Station, ...]:
+        return self.of(targets(plan))
+
+    def of(self, steps: Mapping[str, Step]) -> tuple[Station, ...]:
+        """Every stage of the pipeline as its step says, in order. Raises UsageError for a server nobody measured."""
+        left_s = remaining_s(self.config.pipeline, {stage: step.servers for stage, step in steps.items()})
+        router = self.config.router
+        wait_s = router.batch_wait_s if router.batching == "full" else 0.0
+        return tuple(
+            Station(tuple(self._servers(a) for a in step.servers), step.batch, wait_s, left_s[stage.name])
+            for stage in self.config.pipeline.stages
+            for step in (steps[stage.name],)
+        )
+
+    def _servers(self, a: Allocation) -> Servers:
+        accuracy = self.config.pipeline.stage(a.stage).variant(a.variant).accuracy
+        return Servers(self._table(a), accuracy, a.replicas)
+
+    def _table(self, a: Allocation) -> FloatArray:
+        """As wide as the largest batch of the pipeline, so that a replica is the same whatever batch it gets."""
+        key = (a.stage, *a.server)
+        if key not in self._tables:
+            rows = measured(self.config.pipeline.measurements, a)
+            if not rows:
+                raise UsageError(f"{a.stage}/{a.variant} on {a.hardware} with {a.cores} cores: nobody measured it")
+            largest = max(a.batch, *(m.batch for m in self.config.pipeline.measurements))
+            self._tables[key] = SERVICES[self.service](rows, largest)
+        return self._tables[key]

@@ -9,6 +9,7 @@ from typing import Any
 
 from ipa.diff import Step
 from ipa.domain import Allocation, Measurement, Pipeline
+from ipa.remaining import measured, remaining_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ def router_plan(pipeline: Pipeline, targets: Mapping[str, Step], replicas: Itera
     by_stage: dict[str, list[RoutedReplica]] = {stage.name: [] for stage in pipeline.stages}
     for replica in replicas:
         by_stage[replica.stage].append(replica)
-    left_s = remaining_s(pipeline, targets)
+    left_s = remaining_s(pipeline, {stage: target.servers for stage, target in targets.items()})
     return {
         "stages": [
             {
@@ -46,29 +47,6 @@ def _row(replica: RoutedReplica) -> dict[str, str]:
     return {"id": replica.id, "address": replica.address, "model": variant, "variant": variant}
 
 
-def remaining_s(pipeline: Pipeline, targets: Mapping[str, Step]) -> dict[str, float]:
-    """Per stage the mean batch-1 latency of it and of the slowest path behind it, conditional stages counted.
-
-    While two variants share a stage the faster one counts: a request is not dropped that could still make it.
-    """
-    left_s: dict[str, float] = {}
-    for stage in reversed(pipeline.stages):  # each is listed after those it waits for
-        servers = targets[stage.name].servers
-        own_s = min((service_time_s(pipeline.measurements, server) for server in servers), default=0.0)
-        behind_s = [left_s[other.name] for other in pipeline.stages if stage.name in other.after]
-        left_s[stage.name] = own_s + max(behind_s, default=0.0)
-    return left_s
-
-
-def service_time_s(measurements: Sequence[Measurement], allocation: Allocation) -> float:
-    """The mean latency at batch 1, or at the smallest measured batch.
-
-    0 where nobody measured: then requests are dropped by their age alone.
-    """
-    rows = _measured(measurements, allocation)
-    return min(rows, key=lambda row: row.batch).latency_mean_s if rows else 0.0
-
-
 def p99_s(measurements: Sequence[Measurement], target: Step) -> float | None:
     """What the slowest server of a stage takes for a batch, 99th percentile; None if nobody measured one of them."""
     each = [_p99_s(measurements, server, target.batch) for server in target.servers]
@@ -78,15 +56,11 @@ def p99_s(measurements: Sequence[Measurement], target: Step) -> float | None:
 
 def _p99_s(measurements: Sequence[Measurement], server: Allocation, batch: int) -> float | None:
     """At the smallest measured batch that is large enough; beyond the largest in proportion to the rows."""
-    rows = sorted(_measured(measurements, server), key=lambda row: row.batch)
+    rows = sorted(measured(measurements, server), key=lambda row: row.batch)
     if not rows:
         return None
     row = next((row for row in rows if row.batch >= batch), rows[-1])
     return (row.latency_p99_s or row.latency_mean_s) * max(1.0, batch / row.batch)
-
-
-def _measured(measurements: Sequence[Measurement], a: Allocation) -> list[Measurement]:
-    return [m for m in measurements if (m.stage, m.variant, m.hardware, m.cores) == (a.stage, *a.server)]
 
 
 def missing(target: Step, running: Iterable[RoutedReplica]) -> tuple[Allocation, ...]:

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,13 +10,11 @@ from ipa.adapters.serving.routing import (
     RoutedReplica,
     missing,
     p99_s,
-    remaining_s,
     router_plan,
-    service_time_s,
     wanted_ids,
 )
 from ipa.diff import Step
-from ipa.domain import Allocation, Measurement, Stage
+from ipa.domain import Allocation, Measurement
 from tests.adapters.serving.tiny import config, measurement
 
 
@@ -60,34 +57,6 @@ def test_the_router_gets_every_stage_in_order_with_its_replicas(tmp_path: Path) 
     }
 
 
-def test_while_two_variants_share_a_stage_the_faster_one_counts(tmp_path: Path) -> None:
-    pipeline = replace(
-        config(tmp_path).pipeline,
-        measurements=(
-            measurement("scale", "by2", 1, 0.010),
-            measurement("scale", "by3", 1, 0.030),
-            measurement("shift", "plus1", 1, 0.100),
-        ),
-    )
-    targets = {
-        "scale": target(allocation(), allocation(variant="by3")),
-        "shift": target(allocation("shift", "plus1")),
-    }
-    assert remaining_s(pipeline, targets) == pytest.approx({"scale": 0.110, "shift": 0.100})
-
-
-def test_the_slowest_path_behind_a_fork_counts(tmp_path: Path) -> None:
-    after = {"a": (), "b": ("a",), "c": ("a",), "d": ("b", "c")}
-    latency_s = {"a": 1.0, "b": 2.0, "c": 5.0, "d": 0.5}
-    pipeline = replace(
-        config(tmp_path).pipeline,
-        stages=tuple(Stage(name, (), ("cpu",), before) for name, before in after.items()),
-        measurements=tuple(measurement(name, "v", 1, seconds) for name, seconds in latency_s.items()),
-    )
-    targets = {name: target(allocation(name, "v")) for name in after}
-    assert remaining_s(pipeline, targets) == {"a": 6.5, "b": 2.5, "c": 5.5, "d": 0.5}
-
-
 @pytest.mark.parametrize(
     ("batches", "batch", "expected_s", "why"),
     [
@@ -110,25 +79,6 @@ def test_of_two_servers_the_slower_one_counts_and_one_that_nobody_measured_makes
     assert p99_s(rows, target(allocation(), allocation(variant="by4"))) is None
     bare = [Measurement("scale", "by2", "cpu", 1, 1, 0.1)]
     assert p99_s(bare, target(allocation())) == 0.1, "the mean where there are no quantiles"
-
-
-def test_a_stage_without_servers_needs_no_time(tmp_path: Path) -> None:
-    targets = {"scale": Step("scale", 1, ()), "shift": target(allocation("shift", "plus1"))}
-    assert remaining_s(config(tmp_path).pipeline, targets) == pytest.approx({"scale": 0.001, "shift": 0.001})
-
-
-@pytest.mark.parametrize(
-    ("batches", "expected_s"),
-    [
-        pytest.param((1, 2), 0.001, id="batch 1 where it was measured"),
-        pytest.param((8, 4), 0.004, id="else the smallest batch"),
-        pytest.param((), 0.0, id="nothing where nobody measured"),
-    ],
-)
-def test_the_service_time_of_one_request(batches: tuple[int, ...], expected_s: float) -> None:
-    rows = [measurement("scale", "by2", batch, 0.001 * batch) for batch in batches]
-    others = [measurement("scale", "by3", 1, 9.0), measurement("shift", "by2", 1, 9.0)]
-    assert service_time_s([*others, *rows], allocation()) == expected_s
 
 
 @given(

@@ -19,16 +19,17 @@ from ipa.adapters.serving.runtime import Runtime, Spawned
 from ipa.adapters.serving.sleep_tensors import StageTensors, stage_tensors, tensor_problems
 from ipa.domain import Allocation, Config
 from ipa.errors import ServingError
-from ipa.latency.points import Points
+from ipa.remaining import measured
+from ipa.simulation.service import mean
 
 START_TIMEOUT_S = 60.0  # many start at once, on few cores
 
 
 @dataclass(frozen=True, slots=True)
 class SleepServer:
-    """Answers n requests after the mean latency at n that `points` (batch, latency_s) say."""
+    """Answers n requests after `service_s[n − 1]` seconds."""
 
-    points: Points
+    service_s: tuple[float, ...]
     tensors: StageTensors
 
     @property
@@ -36,7 +37,7 @@ class SleepServer:
         return 0
 
     async def spawn(self, name: str, log: Path) -> Spawned:
-        message = {"name": name, "points": self.points, "tensors": asdict(self.tensors)}
+        message = {"name": name, "service_s": self.service_s, "tensors": asdict(self.tensors)}
         async with AsyncExitStack() as unless_up:
             child = await spawn("ipa.adapters.serving.sleep_server", message, log, stdout=subprocess.PIPE)
             unless_up.push_async_callback(child.stop)
@@ -50,13 +51,12 @@ class SleepServer:
 
 def _server(config: Config, a: Allocation) -> SleepServer:
     """Raises ServingError if nobody measured such a replica."""
-    server = (a.stage, *a.server)
-    rows = [m for m in config.pipeline.measurements if (m.stage, m.variant, m.hardware, m.cores) == server]
+    rows = measured(config.pipeline.measurements, a)
     if not rows:
         what = f"{a.stage}/{a.variant} on {a.hardware} with {a.cores} core{'s' if a.cores != 1 else ''}"
         raise ServingError(f"{what}: nobody measured it in {config.profiles}, so nobody knows how long to sleep")
-    points = tuple(sorted((m.batch, m.latency_mean_s) for m in rows))
-    return SleepServer(points, stage_tensors(config.pipeline.stages)[a.stage])
+    largest = max(a.batch, *(row.batch for row in rows)) + 1
+    return SleepServer(tuple(mean(rows, largest)[0].tolist()), stage_tensors(config.pipeline.stages)[a.stage])
 
 
 # One request of zeros, and no right answer: whatever comes back is neither right nor wrong.

@@ -1,6 +1,6 @@
 """`python -m ipa.adapters.serving.sleep_server`: one replica that sleeps, over V2 gRPC on a free port of loopback.
 
-The start message, one JSON line on stdin: {"name", "points": [[batch, latency_s]…], "tensors": {"takes", "returns",
+The start message, one JSON line on stdin: {"name", "service_s": [of 1, 2 … requests], "tensors": {"takes", "returns",
 "drawn"}}; stdin is also the lifeline. Says {"address"} on stdout once it listens.
 """
 
@@ -13,6 +13,7 @@ import selectors
 import struct
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import grpc
@@ -24,8 +25,6 @@ from ipa.adapters.serving.loopback import HOST
 from ipa.adapters.serving.sleep_tensors import INPUT, Drawn, StageTensors
 from ipa.dataplane.grpc_messages import metadata
 from ipa.dataplane.replica import Replica
-from ipa.latency.points import Points
-from ipa.latency.service_time import service_time_s
 
 PROBES = 10
 PROBE_S = 0.01
@@ -36,10 +35,10 @@ _FLOAT_BYTES = 4
 class SleepingModel(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ignore[misc]
     """Works on one batch after the other, as a model does that has its cores to itself."""
 
-    def __init__(self, name: str, points: Points, tensors: StageTensors, way_s: float) -> None:
+    def __init__(self, name: str, service_s: Sequence[float], tensors: StageTensors, way_s: float) -> None:
         """`way_s`: what a call takes beyond the sleep; the profile's latencies, seen from a client, hold it too."""
         self._name = name
-        self._points = points
+        self._service_s = service_s
         self._tensors = tensors
         self._way_s = way_s
         self._free_s = 0.0
@@ -59,7 +58,7 @@ class SleepingModel(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
         if rows == 0:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "takes FP32 of shape [n, 1] as raw contents")
         # From the call's arrival on, so that what the answer costs is part of the time and not added to it.
-        self._free_s = began_s + max(0.0, service_time_s(self._points, rows) - self._way_s)
+        self._free_s = began_s + max(0.0, _extended(self._service_s, rows) - self._way_s)
         answer = self._answer(raw, rows)
         await asyncio.sleep(self._free_s - loop.time())
         return answer
@@ -72,6 +71,12 @@ class SleepingModel(service_pb2_grpc.GRPCInferenceServiceServicer):  # type: ign
             answer.outputs.add(name=drawn.name, datatype="FP64", shape=[rows, 1])
             answer.raw_output_contents.append(struct.pack(f"<{rows}d", *_draw(drawn, rows)))
         return answer
+
+
+def _extended(service_s: Sequence[float], rows: int) -> float:
+    """Beyond the table, for a request that is larger than any batch, with its last step."""
+    step_s = service_s[-1] - service_s[-2] if len(service_s) > 1 else 0.0
+    return service_s[min(rows, len(service_s)) - 1] + step_s * max(0, rows - len(service_s))
 
 
 def _draw(drawn: Drawn, rows: int) -> list[float]:
@@ -93,7 +98,7 @@ async def _listen(model: SleepingModel) -> tuple[Any, str]:
 
 async def _way_s() -> float:
     """What a call takes beyond its sleep, at best: at the start of many replicas most calls wait for a core."""
-    server, address = await _listen(SleepingModel("probe", ((1, PROBE_S),), StageTensors((INPUT,), INPUT, ()), 0.0))
+    server, address = await _listen(SleepingModel("probe", [PROBE_S], StageTensors((INPUT,), INPUT, ()), 0.0))
     replica = Replica(address, "probe")
     taken_s = []
     try:
@@ -110,8 +115,7 @@ async def _way_s() -> float:
 async def _serve(start: dict[str, Any]) -> None:
     told = start["tensors"]
     tensors = StageTensors(tuple(told["takes"]), told["returns"], tuple(Drawn(**drawn) for drawn in told["drawn"]))
-    points = tuple((batch, latency_s) for batch, latency_s in start["points"])
-    server, address = await _listen(SleepingModel(start["name"], points, tensors, await _way_s()))
+    server, address = await _listen(SleepingModel(start["name"], start["service_s"], tensors, await _way_s()))
     sys.stdout.write(json.dumps({"address": address}) + "\n")
     sys.stdout.flush()
     await server.wait_for_termination()

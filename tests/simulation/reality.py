@@ -10,7 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -31,7 +31,7 @@ from ipa.adapters.serving.runtimes import RUNTIMES
 from ipa.adapters.trace_files import load_trace
 from ipa.domain import Config, Plan
 from ipa.simulation.engine import run
-from ipa.simulation.stations import Station, Stations, network
+from ipa.simulation.stations import Network, Station, Stations, network
 from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, FAILED
 from tests.simulation.cpu_use import CpuUse
@@ -112,39 +112,19 @@ class Compared:
 
 
 @dataclass(frozen=True, slots=True)
-class Running:
-    """A case that is served: where to send, what, and the same as the simulator takes it."""
+class Simulated:
+    """A plan in simulation."""
 
     config: Config
     plan: Plan
-    target: Target
-    bodies: Bodies
-    pid: int
 
-    def measured(self, arrivals_s: FloatArray) -> Measured:
-        """Sends them. A request that failed is an error of the run."""
-        samples = sample_order(len(self.bodies), len(arrivals_s), 0)
-        load = Load(arrivals_s, samples, self.bodies, TIMEOUT_S)
-        before, began = self._sums(), CpuUse.now(self.pid)
-        result = run_load(load, self.target.open_wire, lambda _sent: None)
-        after, busy = self._sums(), CpuUse.now(self.pid).since(began)
-        failed = np.count_nonzero(result.outcome == FAILED)
-        assert not failed, f"{failed} requests failed: {result.reasons}"
-        mean_s = {key: (after[key][0] - before[key][0]) / (after[key][1] - before[key][1]) for key in after}
-        stage_s = {stage.name: mean_s["latency", stage.name] for stage in self.config.pipeline.stages}
-        service_s = {stage: seconds - mean_s["wait", stage] for stage, seconds in stage_s.items()}
-        return Measured(result.latency_s, service_s, stage_s, busy)
-
-    def simulated_s(self, arrivals_s: FloatArray, overhead: Overhead | None = None) -> FloatArray:
-        """The latency of each request, NaN if it was dropped."""
+    def latency_s(self, arrivals_s: FloatArray, overhead: Overhead | None = None) -> FloatArray:
+        """Of each request, NaN if it was dropped."""
         stations = self.stations()
         if overhead is not None:
             names = [stage.name for stage in self.config.pipeline.stages]
             stations = [_slower(s, overhead.extra_s[name]) for s, name in zip(stations, names, strict=True)]
-        finished = run(network(self.config), stations, arrivals_s)
-        latency_s = np.full(len(arrivals_s), np.nan)
-        requests = finished.request[finished.outcome == ANSWERED]
-        latency_s[requests] = finished.at_s[finished.outcome == ANSWERED] - arrivals_s[requests]
+        latency_s = latencies_s(network(self.config), stations, arrivals_s)
         return latency_s + (overhead.outside_s if overhead else 0.0)
 
     def stations(self) -> list[Station]:
@@ -159,6 +139,45 @@ class Running:
             for station, stage in zip(self.stations(), self.config.pipeline.stages, strict=True)
         )
 
+
+def latencies_s(network: Network, stations: Sequence[Station], arrivals_s: FloatArray) -> FloatArray:
+    """The latency of each request, NaN if it was dropped."""
+    finished = run(network, stations, arrivals_s)
+    latency_s = np.full(len(arrivals_s), np.nan)
+    answered = finished.outcome == ANSWERED
+    requests = finished.request[answered]
+    latency_s[requests] = finished.at_s[answered] - arrivals_s[requests]
+    return latency_s
+
+
+def _slower(station: Station, extra_s: float) -> Station:
+    slower = tuple(replace(servers, service_s=servers.service_s + extra_s) for servers in station.servers)
+    return replace(station, servers=slower)
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A case that is served: where to send, what, and the same in simulation."""
+
+    simulated: Simulated
+    target: Target
+    bodies: Bodies
+    pid: int
+
+    def measured(self, arrivals_s: FloatArray) -> Measured:
+        """Sends them. A request that failed is an error of the run."""
+        samples = sample_order(len(self.bodies), len(arrivals_s), 0)
+        load = Load(arrivals_s, samples, self.bodies, TIMEOUT_S)
+        before, began = self._sums(), CpuUse.now(self.pid)
+        result = run_load(load, self.target.open_wire, lambda _sent: None)
+        after, busy = self._sums(), CpuUse.now(self.pid).since(began)
+        failed = np.count_nonzero(result.outcome == FAILED)
+        assert not failed, f"{failed} requests failed: {result.reasons}"
+        mean_s = {key: (after[key][0] - before[key][0]) / (after[key][1] - before[key][1]) for key in after}
+        stage_s = {stage.name: mean_s["latency", stage.name] for stage in self.simulated.config.pipeline.stages}
+        service_s = {stage: seconds - mean_s["wait", stage] for stage, seconds in stage_s.items()}
+        return Measured(result.latency_s, service_s, stage_s, busy)
+
     def _sums(self) -> dict[tuple[str, str], tuple[float, float]]:
         """(latency or wait, stage) → (sum, count) so far, from the router's metrics."""
         wanted = {"ipa_stage_latency_seconds": "latency", "ipa_queue_wait_seconds": "wait"}
@@ -172,11 +191,6 @@ class Running:
         return {
             (what, stage): (found[what, stage, "sum"], n) for (what, stage, end), n in found.items() if end == "count"
         }
-
-
-def _slower(station: Station, extra_s: float) -> Station:
-    slower = tuple(replace(servers, service_s=servers.service_s + extra_s) for servers in station.servers)
-    return replace(station, servers=slower)
 
 
 @contextmanager
@@ -195,7 +209,7 @@ def served(case: Case, folder: Path) -> Iterator[Running]:
             bodies, _ = encode_bodies(
                 target, read_payloads([], config.payload, RUNTIMES[config.serving.runtime].payload)
             )
-            yield Running(config, read_plan(case.plan, config.pipeline), target, bodies, process.pid)
+            yield Running(Simulated(config, read_plan(case.plan, config.pipeline)), target, bodies, process.pid)
         finally:
             process.terminate()
 
@@ -217,33 +231,41 @@ def _wait_until_ready(name: str, process: subprocess.Popen[bytes], log: Path) ->
 
 def overhead(running: Running, seconds: int) -> Overhead:
     """Of requests that never wait: a tenth of the capacity, evenly spaced, so that every batch is one request."""
-    arrivals_s = schedule(load_trace(f"constant:{LIGHT_LOAD * running.capacity_rps():g}x{seconds}s"), 0)
+    arrivals_s = schedule(load_trace(f"constant:{LIGHT_LOAD * running.simulated.capacity_rps():g}x{seconds}s"), 0)
     real = running.measured(arrivals_s)
     extra_s = _extra_s(running, real)
-    added_s = float(np.nanmedian(real.latency_s - running.simulated_s(arrivals_s)))
+    added_s = float(np.nanmedian(real.latency_s - running.simulated.latency_s(arrivals_s)))
     return Overhead(extra_s, added_s - sum(extra_s.values()))
 
 
 def compared(case: Case, running: Running, light: Overhead, load: float, seconds: int, seed: int = 0) -> Compared:
     """One run at `load` × the capacity; `light` is the overhead while nothing waits."""
-    arrivals_s = schedule(load_trace(case.trace(load * running.capacity_rps(), seconds)), seed)
+    arrivals_s = schedule(load_trace(case.trace(load * running.simulated.capacity_rps(), seconds)), seed)
     real = running.measured(arrivals_s)
     found = _overhead_now(running, real, light)
-    each = (running.simulated_s(arrivals_s), real.latency_s, running.simulated_s(arrivals_s, found))
+    simulated = running.simulated
+    rows = rows_of(simulated.latency_s(arrivals_s), real.latency_s, simulated.latency_s(arrivals_s, found))
+    return Compared(case.name, load, len(arrivals_s), rows, found, real.busy)
+
+
+def rows_of(simulated_s: FloatArray, real_s: FloatArray, explained_s: FloatArray) -> tuple[Row, ...]:
+    """From the latencies of the same requests, NaN if dropped."""
+    each = (simulated_s, real_s, explained_s)
 
     def row(quantity: str, of: Callable[[FloatArray], np.floating[Any]]) -> Row:
         return Row(quantity, *(float(of(latency_s)) for latency_s in each))
 
-    rows = [row(name, partial(np.nanquantile, q=q)) for name, q in QUANTILES.items()]
-    rows.append(row("dropped", lambda latency_s: np.isnan(latency_s).mean()))
-    return Compared(case.name, load, len(arrivals_s), tuple(rows), found, real.busy)
+    quantiles = [row(name, partial(np.nanquantile, q=q)) for name, q in QUANTILES.items()]
+    return (*quantiles, row("dropped", lambda latency_s: np.isnan(latency_s).mean()))
 
 
 def _overhead_now(running: Running, real: Measured, light: Overhead) -> Overhead:
     """While the run lasted, as far as metrics tell. Else as while nothing waits: they do not know the sizes of batches
     that were served, nor how long those were in the stages that were dropped later."""
     now_s = _extra_s(running, real)
-    extra_s = {a.stage: now_s[a.stage] if a.batch == 1 else light.extra_s[a.stage] for a in running.plan.allocations}
+    extra_s = {
+        a.stage: now_s[a.stage] if a.batch == 1 else light.extra_s[a.stage] for a in running.simulated.plan.allocations
+    }
     if np.isnan(real.latency_s).any():
         return Overhead(extra_s, light.outside_s)
     return Overhead(extra_s, float(real.latency_s.mean()) - sum(real.stage_s.values()))
@@ -251,5 +273,5 @@ def _overhead_now(running: Running, real: Measured, light: Overhead) -> Overhead
 
 def _extra_s(running: Running, real: Measured) -> dict[str, float]:
     """Stage → how much longer than profiled a batch of one took."""
-    stages = zip(running.config.pipeline.stages, running.stations(), strict=True)
+    stages = zip(running.simulated.config.pipeline.stages, running.simulated.stations(), strict=True)
     return {s.name: real.service_s[s.name] - float(station.servers[0].service_s[0, 0]) for s, station in stages}

@@ -120,7 +120,7 @@ class Engine:
     # --- changing -----------------------------------------------------------------------------------------------
 
     def _install(self, at: int, station: Station) -> float:
-        """Lay out the slots of a stage anew; returns when the replicas that left are idle."""
+        """Lay out the slots of a stage anew; returns when the replicas that leave now are idle."""
         wanted = [self._kind(servers) for servers in station.servers for _ in range(servers.replicas)]
         state = self._state
         live = int(state.stages[at]["live"])
@@ -128,7 +128,9 @@ class Engine:
         for slot in range(live):
             free.setdefault(int(state.slots[at, slot]["kind"]), []).append(slot)
         kept = [free[kind].pop(0) if free.get(kind) else None for kind in wanted]
-        leaving = [*itertools.chain.from_iterable(free.values()), *range(live, state.slots.shape[1])]
+        left = list(itertools.chain.from_iterable(free.values()))
+        idle_s: list[float] = state.slots[at]["free_s"][left].tolist()
+        leaving = [*left, *range(live, state.slots.shape[1])]
         retired = [slot for slot in leaving if state.slots[at, slot]["load"] > 0]
         slots = len(kept) + len(retired)
         self._state = state = layout.widened(state, slots, station.batch)
@@ -136,7 +138,7 @@ class Engine:
         stage = state.stages[at]
         stage["batch"], stage["wait_s"], stage["remaining_s"] = station.batch, station.wait_s, station.remaining_s
         stage["changed"] = 1
-        idle_s: list[float] = state.slots[at]["free_s"][len(kept) : slots].tolist()
+        state.run["waits"] = state.stages["wait_s"].max() > 0
         return max([self.now_s, *idle_s])
 
     def _kind(self, servers: Servers) -> int:

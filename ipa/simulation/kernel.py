@@ -24,7 +24,7 @@ Records = Any  # a structured array: numba reads and writes its fields in place
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Nothing is allocated here, so references need no counting (_nrt): with it a run takes 20 times as long.
-_OPTIONS: Any = {"cache": True, "_nrt": False}
+_OPTIONS: Any = {"cache": True, "_nrt": False, "error_model": "numpy"}
 
 DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING, MORE_OUTPUT = range(5)
 ANSWERED, LATE, FULL, NO_REPLICA = range(4)
@@ -37,8 +37,9 @@ def _fields(integers: str, floats: str) -> np.dtype[Any]:
     )
 
 
-# Of the run: the rules that hold throughout, and how full the arrays are. `pending_s`: when all pending are due.
-RUN = _fields("queue_limit in_flight seed free pending ended received", "drop_after_s pending_s")
+# Of the run: the rules that hold throughout, and how full the arrays are. `waits`: whether any stage fills batches.
+# `pending_s`: when all pending are due.
+RUN = _fields("queue_limit in_flight seed waits free pending ended received", "drop_after_s pending_s")
 # Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
 # requests in the stage, batches in service; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
 STAGE = _fields(
@@ -47,8 +48,8 @@ STAGE = _fields(
 )
 # A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
 SLOT = _fields("kind load turn retired", "free_s")
-# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn.
-BUSY = _fields("first place", "done_s")
+# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn is where it is held.
+BUSY = _fields("first slot place", "done_s")
 WAITING = _fields("request", "queued_s")
 # A request under way; bit s of a mask is stage s. `over`: answered there, or skipped.
 REQUEST = _fields("number begun over ran queued references gone", "received_s accuracy")
@@ -60,8 +61,9 @@ class State(NamedTuple):
     run: Records  # (1,)
     stages: Records  # (stage,)
     slots: Records  # (stage, slot)
-    ready: Ints  # (stage, ·): load × slots + slot of who may take a batch, descending: the first choice is last
+    ready: Ints  # (stage, ·): load · 2³² + slot of who may take a batch, descending: the first choice is last
     busy: Records  # (stage, ring)
+    done_s: Floats  # (stage,): when its next batch is done; inf if none is in service
     held: Ints  # (stage, place, ·): how many requests, then which
     queue: Records  # (stage, ring)
     service_s: Floats  # (kind, level, batch − 1)
@@ -269,8 +271,7 @@ def _fill(state: State, at: int, held: int, now_s: float) -> int:
 
 @compiled
 def _make_ready(state: State, at: int, slot: int) -> None:
-    stage, slots = state.stages[at], state.slots.shape[1]
-    key = state.slots[at, slot].load * slots + slot
+    stage, key = state.stages[at], state.slots[at, slot].load << 32 | slot
     i = stage.readies
     while i > 0 and state.ready[at, i - 1] < key:
         state.ready[at, i] = state.ready[at, i - 1]
@@ -281,8 +282,7 @@ def _make_ready(state: State, at: int, slot: int) -> None:
 
 @compiled
 def _not_ready(state: State, at: int, slot: int) -> None:
-    stage, slots = state.stages[at], state.slots.shape[1]
-    key = state.slots[at, slot].load * slots + slot
+    stage, key = state.stages[at], state.slots[at, slot].load << 32 | slot
     i = 0
     while state.ready[at, i] != key:
         i += 1
@@ -292,12 +292,12 @@ def _not_ready(state: State, at: int, slot: int) -> None:
 
 
 @compiled
-def _serve(state: State, at: int, slot_at: int, held: int, size: int, now_s: float) -> None:
-    """The batch in `held` goes to its replica, which does one after the other."""
+def _serve(state: State, at: int, slot_at: int, place: int, size: int, now_s: float) -> None:
+    """The batch in `place` goes to its replica, which does one after the other."""
     stage, slot, last = state.stages[at], state.slots[at, slot_at], state.busy.shape[1] - 1
-    first = state.requests[state.held[at, held, 1]].number
+    first = state.requests[state.held[at, place, 1]].number
     for member in range(2, size + 1):
-        first = min(first, state.requests[state.held[at, held, member]].number)
+        first = min(first, state.requests[state.held[at, place, member]].number)
     begins_s = max(now_s, slot.free_s)
     done_s = begins_s + _drawn_s(state, slot.kind, at, size, first)
     slot.free_s = done_s
@@ -308,31 +308,32 @@ def _serve(state: State, at: int, slot_at: int, held: int, size: int, now_s: flo
         before, after = state.busy[at, (i - 1) & last], state.busy[at, i & last]
         if before.done_s < done_s or (before.done_s == done_s and before.first < first):
             break
-        after.done_s, after.first, after.place = before.done_s, before.first, before.place
+        after.done_s, after.first, after.slot, after.place = before.done_s, before.first, before.slot, before.place
         i -= 1
     busy = state.busy[at, i & last]
-    busy.done_s, busy.first, busy.place = done_s, first, held
+    busy.done_s, busy.first, busy.slot, busy.place = done_s, first, slot_at, place
     stage.busies += 1
+    state.done_s[at] = min(state.done_s[at], done_s)
 
 
 @compiled
 def _dispatch(state: State, at: int, now_s: float) -> None:
     """Hand out batches while a replica may take one and something may go to it; without any replica refuse all."""
-    stage, slots, in_flight = state.stages[at], state.slots.shape[1], state.run[0].in_flight
+    stage, in_flight = state.stages[at], state.run[0].in_flight
     stage.wake_s = np.inf
     while stage.waiting > 0 and stage.readies > 0:
-        slot_at = state.ready[at, stage.readies - 1] % slots
+        slot_at = state.ready[at, stage.readies - 1] & 0xFFFFFFFF
         slot = state.slots[at, slot_at]
-        held = slot_at * in_flight + slot.turn
-        size = _fill(state, at, held, now_s)
+        place = slot_at * in_flight + slot.turn
+        size = _fill(state, at, place, now_s)
         if size == 0:
             break
         stage.readies -= 1
         slot.load += 1
-        slot.turn = (slot.turn + 1) % in_flight
+        slot.turn = 0 if slot.turn + 1 == in_flight else slot.turn + 1
         if slot.load < in_flight:
             _make_ready(state, at, slot_at)
-        _serve(state, at, slot_at, held, size, now_s)
+        _serve(state, at, slot_at, place, size, now_s)
     if stage.live == 0:
         _clear(state, at, now_s)
 
@@ -354,19 +355,20 @@ def _clear(state: State, at: int, now_s: float) -> None:
 @compiled
 def _complete(state: State, at: int) -> None:
     """The first batch to be done at a stage."""
-    stage, in_flight = state.stages[at], state.run[0].in_flight
-    busy = state.busy[at, stage.busy_head & (state.busy.shape[1] - 1)]
-    now_s, held = busy.done_s, busy.place
+    stage, in_flight, last = state.stages[at], state.run[0].in_flight, state.busy.shape[1] - 1
+    busy = state.busy[at, stage.busy_head & last]
+    now_s, slot_at, held = busy.done_s, busy.slot, busy.place
     stage.busy_head += 1
     stage.busies -= 1
+    state.done_s[at] = state.busy[at, stage.busy_head & last].done_s if stage.busies > 0 else np.inf
     stage.working -= 1
     stage.working_s += now_s
-    slot = state.slots[at, held // in_flight]
+    slot = state.slots[at, slot_at]
     if not slot.retired and slot.load < in_flight:
-        _not_ready(state, at, held // in_flight)
+        _not_ready(state, at, slot_at)
     slot.load -= 1
     if not slot.retired:
-        _make_ready(state, at, held // in_flight)
+        _make_ready(state, at, slot_at)
     for member in range(1, state.held[at, held, 0] + 1):
         place = state.held[at, held, member]
         request = state.requests[place]
@@ -402,13 +404,15 @@ def _lacks(state: State) -> int:
 
 @compiled
 def _first_done(state: State) -> int:
-    """The stage whose batch is done next, of those done at once the one of the smallest request; −1 if none works."""
-    found, done_s, first, last = -1, np.inf, 0, state.busy.shape[1] - 1
-    for at in range(len(state.stages)):
-        if state.stages[at].busies > 0:
-            busy = state.busy[at, state.stages[at].busy_head & last]
-            if found < 0 or busy.done_s < done_s or (busy.done_s == done_s and busy.first < first):
-                found, done_s, first = at, busy.done_s, busy.first
+    """The stage whose batch is done next, of those done at once the one of the smallest request."""
+    found, last = 0, state.busy.shape[1] - 1
+    for at in range(1, len(state.done_s)):
+        if state.done_s[at] < state.done_s[found]:
+            found = at
+        elif state.done_s[at] == state.done_s[found] < np.inf:
+            first = state.busy[found, state.stages[found].busy_head & last].first
+            if state.busy[at, state.stages[at].busy_head & last].first < first:
+                found = at
     return found
 
 
@@ -430,6 +434,15 @@ def _first_changed(state: State) -> int:
     return -1
 
 
+@compiled
+def _may_arrive(state: State, now_s: float, until_s: float) -> bool:
+    """Whether the first of those pending comes before anything else: no completion is due at the same moment."""
+    run = state.run[0]
+    if run.pending == 0 or run.pending_s != now_s or now_s >= until_s:
+        return False
+    return state.done_s[_first_done(state)] > now_s and _lacks(state) == DONE  # type: ignore[no-any-return]
+
+
 @numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
 def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s: float) -> tuple[int, int]:
     """All events before `until_s` and the completions at it: (what ran out, next of `arrivals_s`).
@@ -440,8 +453,12 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
     touched = _first_changed(state)
     changing = touched >= 0
     while True:
-        if touched >= 0:
-            _dispatch(state, touched, now_s)
+        while True:  # what follows at once: batches to hand out, arrivals at the next stages
+            if touched >= 0:
+                _dispatch(state, touched, now_s)
+            if changing or not _may_arrive(state, now_s, until_s):
+                break
+            touched = _arrive(state, now_s)
         if changing:
             touched = _first_changed(state)
             changing = touched >= 0
@@ -449,14 +466,12 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
         lacking = _lacks(state)
         if lacking != DONE:
             return lacking, first
-        done, woken = _first_done(state), _first_woken(state)
-        done_s = (
-            state.busy[done, state.stages[done].busy_head & (state.busy.shape[1] - 1)].done_s if done >= 0 else np.inf
-        )
-        woken_s = state.stages[woken].wake_s
+        done = _first_done(state)
+        woken = _first_woken(state) if run.waits else 0
+        done_s, woken_s = state.done_s[done], state.stages[woken].wake_s
         received_s = arrivals_s[first] if first < len(arrivals_s) else np.inf
         arrived_s = run.pending_s if run.pending > 0 else received_s
-        if done >= 0 and done_s <= min(arrived_s, woken_s):
+        if done_s < np.inf and done_s <= min(arrived_s, woken_s):
             if done_s > until_s:
                 return DONE, first
             touched, now_s = done, done_s
@@ -466,8 +481,7 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
         elif arrived_s > woken_s:
             touched, now_s = woken, woken_s
         elif run.pending > 0:
-            now_s = arrived_s
-            touched = _arrive(state, arrived_s)
+            touched, now_s = -1, arrived_s
         else:
             touched, now_s = -1, received_s
             first += 1

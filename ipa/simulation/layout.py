@@ -36,6 +36,7 @@ def empty(network: Network, seed: int) -> State:
         slots=np.zeros((count, 0), SLOT),
         ready=np.zeros((count, 0), np.int64),
         busy=np.zeros((count, 1), BUSY),
+        done_s=np.full(count, np.inf),
         held=np.zeros((count, 0, 1), np.int64),
         queue=np.zeros((count, FIRST_QUEUE), WAITING),
         service_s=np.zeros((0, 0, 0)),
@@ -155,13 +156,15 @@ def _move_places(state: State, stage: int, before: Sequence[int | None]) -> None
     state.held[stage, list(place.values())] = state.held[stage, list(place)]
     head, busies = int(state.stages[stage]["busy_head"]), int(state.stages[stage]["busies"])
     for at in (np.arange(head, head + busies) % state.busy.shape[1]).tolist():
-        state.busy[stage, at]["place"] = place[int(state.busy[stage, at]["place"])]
+        busy = state.busy[stage, at]
+        busy["place"] = place[int(busy["place"])]
+        busy["slot"] = busy["place"] // in_flight
 
 
 def _rank(state: State, stage: int) -> None:
     """Who may take a batch, the first choice last: by batches held, then by slot."""
-    slots, most = state.slots.shape[1], int(state.run[0]["in_flight"])
+    most = int(state.run[0]["in_flight"])
     loads = state.slots[stage]["load"][: int(state.stages[stage]["live"])].tolist()
-    keys = sorted((load * slots + slot for slot, load in enumerate(loads) if load < most), reverse=True)
+    keys = sorted((load << 32 | slot for slot, load in enumerate(loads) if load < most), reverse=True)
     state.ready[stage, : len(keys)] = keys
     state.stages[stage]["readies"] = len(keys)

@@ -29,8 +29,9 @@ MAKE_ONLY_NAMED = ("make setup", "make test", "make check", "make bench", "make 
 
 # After `ipa serve … &`: until every replica is warm, or it has died.
 READY = """
-import json, os, urllib.request
-state = json.load(open(os.environ["XDG_RUNTIME_DIR"] + "/ipa/digits/state.json"))
+import glob, json, os, urllib.request
+(found,) = glob.glob(os.environ["XDG_RUNTIME_DIR"] + "/ipa/*/state.json")
+state = json.load(open(found))
 urllib.request.urlopen(state["url"] + "/v2/health/ready")
 """
 WAIT = f"""

@@ -92,7 +92,8 @@ def _causes(run: Compared) -> str:
     busy = ", ".join(f"{who} {cores:.2f}" for who, cores in run.busy.items())
     extra = ", ".join(f"{1e3 * extra_s:+.1f} ms a batch of {stage}" for stage, extra_s in run.overhead.extra_s.items())
     where = f"{extra}, {1e3 * run.overhead.outside_s:+.1f} ms outside"
-    return f"{run.case} at {run.load:.0%}, {run.requests} requests: {where}; cores busy: {busy}"
+    sent = f"sent {1e3 * run.send_lag_p99_s:.1f} ms late (p99)"
+    return f"{run.case} at {run.load:.0%}, {run.requests} requests: {where}; cores busy: {busy}; {sent}"
 
 
 if __name__ == "__main__":

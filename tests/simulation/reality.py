@@ -66,12 +66,13 @@ class Overhead:
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
     """One run: each request's latency (NaN: dropped); by stage how long it was served and how long it was there, means
-    over requests; and how many cores were busy."""
+    over requests; how many cores were busy, and how late requests were sent, a sign of a machine that is not free."""
 
     latency_s: FloatArray
     service_s: Mapping[str, float]
     stage_s: Mapping[str, float]
     busy: Mapping[str, float]
+    send_lag_p99_s: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ class Compared:
     rows: tuple[Row, ...]
     overhead: Overhead
     busy: Mapping[str, float]
+    send_lag_p99_s: float
 
 
 # --- both worlds ---------------------------------------------------------------------------------------------
@@ -176,7 +178,7 @@ class Running:
         mean_s = {key: (after[key][0] - before[key][0]) / (after[key][1] - before[key][1]) for key in after}
         stage_s = {stage.name: mean_s["latency", stage.name] for stage in self.simulated.config.pipeline.stages}
         service_s = {stage: seconds - mean_s["wait", stage] for stage, seconds in stage_s.items()}
-        return Measured(result.latency_s, service_s, stage_s, busy)
+        return Measured(result.latency_s, service_s, stage_s, busy, float(np.quantile(result.send_lag_s, 0.99)))
 
     def _sums(self) -> dict[tuple[str, str], tuple[float, float]]:
         """(latency or wait, stage) → (sum, count) so far, from the router's metrics."""
@@ -245,7 +247,7 @@ def compared(case: Case, running: Running, light: Overhead, load: float, seconds
     found = _overhead_now(running, real, light)
     simulated = running.simulated
     rows = rows_of(simulated.latency_s(arrivals_s), real.latency_s, simulated.latency_s(arrivals_s, found))
-    return Compared(case.name, load, len(arrivals_s), rows, found, real.busy)
+    return Compared(case.name, load, len(arrivals_s), rows, found, real.busy, real.send_lag_p99_s)
 
 
 def rows_of(simulated_s: FloatArray, real_s: FloatArray, explained_s: FloatArray) -> tuple[Row, ...]:

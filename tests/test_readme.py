@@ -86,5 +86,5 @@ def test_every_command_works(block: str, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_tool_has_its_section() -> None:
-    for command in ("profile", "fit", "solve", "serve", "load", "trace", "adapt"):
+    for command in ("profile", "fit", "solve", "serve", "load", "trace", "adapt", "report"):
         assert f"### `ipa {command}`" in README

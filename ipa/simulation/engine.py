@@ -7,7 +7,7 @@ batch is taken, forks, joins and branches; the order of what happens at one mome
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import inf, isfinite
 
@@ -23,7 +23,6 @@ _GROW = {
     kernel.MORE_REQUESTS: layout.more_requests,
     kernel.MORE_QUEUE: layout.more_queue,
     kernel.MORE_PENDING: layout.more_pending,
-    kernel.MORE_OUTPUT: layout.more_ended,
 }
 
 
@@ -44,7 +43,7 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Occupancy:
-    """Of one stage: mean numbers of batches in service and of requests in the stage, waiting or in service."""
+    """Of one stage: mean numbers of replicas at work and of requests in the stage, waiting or in service."""
 
     busy: float
     requests: float
@@ -65,7 +64,15 @@ class Engine:
 
         `arrivals_s`: sorted, all in [now_s, until_s).
         """
-        return _joined(list(self._advance(np.ascontiguousarray(arrivals_s, dtype=np.float64), until_s)))
+        arrivals_s = np.ascontiguousarray(arrivals_s, dtype=np.float64)
+        self._state = layout.room_to_end(self._state, len(arrivals_s))
+        first, lacking = 0, -1
+        while lacking != kernel.DONE:
+            lacking, first = kernel.advance(self._state, arrivals_s, first, self.now_s, until_s)
+            if lacking != kernel.DONE:
+                self._state = _GROW[lacking](self._state)
+        self.now_s = until_s if isfinite(until_s) else self._last_s(arrivals_s)
+        return self._finished()
 
     def change(self, stations: Mapping[int, Station]) -> float:
         """Serve those stages so from now on; returns when the replicas that left have done what they hold.
@@ -89,31 +96,20 @@ class Engine:
 
     # --- running ------------------------------------------------------------------------------------------------
 
-    def _advance(self, arrivals_s: FloatArray, until_s: float) -> Iterator[Finished]:
-        first = 0
-        while True:
-            lacking, first = kernel.advance(self._state, arrivals_s, first, self.now_s, until_s)
-            yield self._ended()
-            if lacking == kernel.DONE:
-                break
-            self._state = _GROW[lacking](self._state)
-        self.now_s = until_s if isfinite(until_s) else self._last_s(arrivals_s)
-
     def _last_s(self, arrivals_s: FloatArray) -> float:
         done_s = float(self._state.slots["free_s"].max(initial=0.0))
         received_s: list[float] = arrivals_s[-1:].tolist()
         return max([self.now_s, done_s, *received_s])
 
-    def _ended(self) -> Finished:
+    def _finished(self) -> Finished:
         ended = self._state.ended[: int(self._state.run[0]["ended"])]
-        self._state.run["ended"] = 0
         outcome = ended["outcome"]
         return Finished(
-            ended["number"].copy(),
-            ended["at_s"].copy(),
+            ended["number"],
+            ended["at_s"],
             np.where(outcome == kernel.ANSWERED, np.int8(ANSWERED), np.int8(DROPPED)),
-            ended["accuracy"].copy(),
-            ended["stage"].astype(np.int8),
+            ended["accuracy"],
+            ended["stage"],
             outcome == kernel.FULL,
         )
 
@@ -147,12 +143,6 @@ class Engine:
             self._kinds[servers.kind] = len(self._kinds)
             self._state = layout.with_table(self._state, servers.service_s, servers.accuracy)
         return self._kinds[servers.kind]
-
-
-def _joined(parts: Sequence[Finished]) -> Finished:
-    if len(parts) == 1:
-        return parts[0]
-    return Finished(*(np.concatenate([getattr(part, name) for part in parts]) for name in Finished.__slots__))
 
 
 def run(network: Network, stations: Sequence[Station], arrivals_s: FloatArray, seed: int = 0) -> Finished:

@@ -13,7 +13,6 @@ from ipa.simulation.stations import Network
 
 FIRST_REQUESTS = 1024
 FIRST_QUEUE = 256  # a power of two, as of every ring
-FIRST_ENDED = 1 << 16
 
 
 def empty(network: Network, seed: int) -> State:
@@ -26,6 +25,8 @@ def empty(network: Network, seed: int) -> State:
         network.in_flight,
     )
     run["seed"], run["free"] = seed, FIRST_REQUESTS
+    before = [stage for after in network.after for stage in after]
+    run["forks"] = len(before) > len(set(before)) or sum(not after for after in network.after) > 1
     stages = np.zeros(count, STAGE)
     stages["parents"] = [sum(1 << before for before in after) for after in network.after]
     stages["probability"] = network.probability
@@ -44,7 +45,7 @@ def empty(network: Network, seed: int) -> State:
         requests=np.zeros(FIRST_REQUESTS, REQUEST),
         free=np.arange(FIRST_REQUESTS - 1, -1, -1),
         pending=np.zeros(count, PENDING),
-        ended=np.zeros(FIRST_ENDED, ENDED),
+        ended=np.empty(0, ENDED),
     )
 
 
@@ -74,10 +75,11 @@ def more_queue(state: State) -> State:
     return state._replace(queue=queue)
 
 
-def more_ended(state: State) -> State:
-    """Room for all that are under way to end at once, and as many again; as it is if there is."""
-    wanted = 4 * len(state.requests)
-    return state if len(state.ended) >= wanted else state._replace(ended=np.zeros(wanted, ENDED))
+def room_to_end(state: State, arrivals: int) -> State:
+    """A new array for all that are under way or will arrive."""
+    under_way = len(state.requests) - int(state.run[0]["free"])
+    state.run["ended"] = 0
+    return state._replace(ended=np.empty(under_way + arrivals, ENDED))
 
 
 def with_table(state: State, service_s: Floats, accuracy: float) -> State:

@@ -1,4 +1,7 @@
-"""The simulator's engine on one core, after compilation: its speed alone and beside SimPy, and what it remembers."""
+"""The simulator's engine on one core, after compilation: its speed alone and beside SimPy, and what it remembers.
+
+Seconds are those of the processor: nothing here waits, and what else the machine does is no part of it.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import json
 import resource
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from math import inf
@@ -13,7 +17,7 @@ from statistics import median
 
 import numpy as np
 
-from benchmarks.rows import ROOT, Row, ratio, seconds
+from benchmarks.rows import ROOT, Row, ratio
 from benchmarks.testbed import judged
 from ipa.simulation.engine import Engine
 from ipa.simulation.engine import run as simulate
@@ -42,7 +46,7 @@ def run() -> Iterator[Row]:
     changes = f"the same with a change every {CHANGE_EVERY_S:g} s"
     yield _speed(changes, _with_changes(arrivals_s), MILLION, least_per_s=3e6)
     yield _hour(hour_s)
-    yield from _beside_simpy(arrivals_s[:50_000])
+    yield from _beside_simpy(arrivals_s[:200_000])
     yield _memory()
 
 
@@ -75,26 +79,32 @@ def _with_changes(arrivals_s: FloatArray) -> Callable[[], object]:
     return work
 
 
+def _cpu_s(work: Callable[[], object]) -> float:
+    start_s = time.process_time()
+    work()
+    return time.process_time() - start_s
+
+
 def _speed(name: str, work: Callable[[], object], requests: int, least_per_s: float) -> Row:
-    took_s = [seconds(work) for _ in range(REPEATS)]
+    took_s = [_cpu_s(work) for _ in range(REPEATS)]
     per_s = requests / median(took_s)
     row: Row = {
         "name": name,
         "kind": "simulation",
         "requests": requests,
-        "seconds": round(median(took_s), 4),
+        "cpu_seconds": round(median(took_s), 4),
         "requests_per_s": round(per_s),
     }
     return judged(row, f"at least {least_per_s / 1e6:g} M requests/s", met=per_s >= least_per_s)
 
 
 def _hour(arrivals_s: FloatArray) -> Row:
-    took_s = median(seconds(_plain(arrivals_s)) for _ in range(REPEATS))
+    took_s = median(_cpu_s(_plain(arrivals_s)) for _ in range(REPEATS))
     row: Row = {
         "name": "engine: one hour at 150 requests/s through 3 stages",
         "kind": "simulation",
         "requests": len(arrivals_s),
-        "seconds": round(took_s, 4),
+        "cpu_seconds": round(took_s, 4),
     }
     return judged(row, "less than 0.2 s", met=took_s < 0.2)
 
@@ -108,7 +118,7 @@ def _beside_simpy(arrivals_s: FloatArray) -> Iterator[Row]:
     theirs_s = float((np.array(theirs()) - arrivals_s).mean())
     if abs(mine_s - theirs_s) > 1e-9:
         raise AssertionError(f"mean latency: engine {mine_s!r} s, SimPy {theirs_s!r} s: they must not differ")
-    row = ratio("SimPy ÷ engine", "simulation", [(seconds(theirs), seconds(_plain(arrivals_s))) for _ in range(3)])
+    row = ratio("SimPy ÷ engine", "simulation", [(_cpu_s(theirs), _cpu_s(_plain(arrivals_s))) for _ in range(3)])
     row["mean_latency_s"] = round(mine_s, 6)
     yield judged(row, "more than 100 ×", met=row["ratio"] > 100)
 

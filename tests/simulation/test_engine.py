@@ -141,6 +141,27 @@ def test_coins_fall_with_their_probability_and_independently_in_two_stages() -> 
         assert abs(found - share) < 3.3 * (share * (1 - share) / 1e5) ** 0.5
 
 
+@given(worlds(), st.integers(1, 30))
+@settings(deadline=None, max_examples=60)
+def test_occupancy_is_the_time_average_of_what_the_oracle_served(world: World, until_s: int) -> None:
+    network = Network(((),), (1.0,), world.network.drop_after_s, world.network.queue_limit, in_flight=1)
+    expected = simulate(network, world.stations[:1], world.arrivals_s, seed=world.seed)
+    engine = Engine(network, world.stations[:1], world.seed)
+    arrivals_s = np.array(world.arrivals_s)
+    engine.advance(arrivals_s[arrivals_s < until_s], float(until_s))
+    found = engine.occupancy()[0]
+    busy_s = sum(max(0.0, min(each.end_s, until_s) - each.start_s) for each in expected.services)
+    stays = zip(expected.endings, world.arrivals_s, strict=True)
+    present_s = sum(max(0.0, min(ending.at_s, until_s) - at_s) for ending, at_s in stays)
+    assert np.allclose([found.busy, found.requests], [busy_s / until_s, present_s / until_s], rtol=0, atol=1e-12)
+
+
+def test_a_batch_that_waits_at_its_replica_is_not_in_service_yet() -> None:
+    engine = Engine(chain(1, in_flight=2), [station(servers(1))])
+    engine.advance(np.array([0.0, 0.0]), 0.5)
+    assert engine.occupancy()[0].busy == 1.0
+
+
 # --- the edges --------------------------------------------------------------------------------------------------------
 
 

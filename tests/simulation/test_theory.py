@@ -1,7 +1,7 @@
 """The engine against queueing theory: 20 independent replications each, in the 99.9 % interval of Student's t.
 
 The seeds are fixed: a test that passes always passes. The first tenth of each replication is left out, for it starts
-with an empty queue.
+with an empty queue. Half an interval is 0.3 to 2.4 % of the mean, so that a model wrong by more would be found.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def latencies_s(kind: Servers, rate_rps: float, seed: int, stages: int = 1) -> F
 
 
 def mean_latency_s(kind: Servers, rate_rps: float, stages: int = 1) -> Interval:
-    return interval([float(latencies_s(kind, rate_rps, seed, stages).mean()) for seed in range(REPLICATIONS)])
+    found = interval([float(latencies_s(kind, rate_rps, seed, stages).mean()) for seed in range(REPLICATIONS)])
+    assert found.half_width < 0.025 * found.mean, "too wide to say anything"
+    return found
 
 
 @pytest.mark.parametrize("service_s", [1.0, 0.75])

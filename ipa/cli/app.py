@@ -13,6 +13,7 @@ from ipa.cli.fit import fit
 from ipa.cli.load import load
 from ipa.cli.profile import profile
 from ipa.cli.report import report
+from ipa.cli.router import router
 from ipa.cli.serve import serve
 from ipa.cli.simulate import simulate
 from ipa.cli.solve import solve
@@ -28,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, fit, solve, serve, load, adapt, simulate, report):
+for command in (profile, fit, solve, serve, router, load, adapt, simulate, report):
     app.command()(command)
 app.add_typer(trace, name="trace")
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from ipa.adapters.serving.child import spawn
-from ipa.adapters.serving.loopback import HOST, free_ports
+from ipa.adapters.serving.loopback import HOST, held_ports
 from ipa.adapters.serving.runtime import Runtime, Spawned
 from ipa.domain import Allocation, Config
 from ipa.errors import Violation
@@ -25,8 +26,8 @@ class OnnxServer:
         """A first call at each batch costs more than the next: ONNX Runtime plans its memory then."""
         return 3
 
-    async def spawn(self, name: str, log: Path) -> Spawned:
-        http_port, grpc_port = free_ports(2)
+    async def spawn(self, name: str, log: Path, until_warm: ExitStack) -> Spawned:
+        http_port, grpc_port = until_warm.enter_context(held_ports(2))
         message = {
             "name": name,
             "model": str(self.model.resolve()),

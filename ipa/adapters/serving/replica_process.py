@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,10 +50,11 @@ async def start_replica(spec: ReplicaSpec, log_folder: Path) -> ReplicaProcess:
     Raises ServingError with the stage, the variant, the exit code and the last line of stderr.
     """
     for _ in range(_PORT_ATTEMPTS):
-        try:
-            return await _start_once(spec, log_folder / f"{spec.id}.log")
-        except _PortLostError as error:
-            lost = error
+        with ExitStack() as until_warm:
+            try:
+                return await _start_once(spec, log_folder / f"{spec.id}.log", until_warm)
+            except _PortLostError as error:
+                lost = error
     raise ServingError(f"{_name(spec)}: {_PORT_ATTEMPTS} times somebody took its port first: {lost}")
 
 
@@ -61,10 +62,10 @@ class _PortLostError(Exception):
     """Somebody listened on a port between finding it free and using it."""
 
 
-async def _start_once(spec: ReplicaSpec, log: Path) -> ReplicaProcess:
+async def _start_once(spec: ReplicaSpec, log: Path, until_warm: ExitStack) -> ReplicaProcess:
     began_s = time.monotonic()
     async with AsyncExitStack() as unless_warm:
-        spawned = await spec.server.spawn(spec.variant, log)
+        spawned = await spec.server.spawn(spec.variant, log, until_warm)
         child = spawned.child
         unless_warm.push_async_callback(child.stop)
         await _until_warm(spec, child, spawned.address)

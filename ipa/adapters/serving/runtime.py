@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -28,10 +29,11 @@ class ModelServer(Protocol):
     def warm_up_calls(self) -> int:
         """How many calls at a batch it takes until the next is as fast as all later ones."""
 
-    async def spawn(self, name: str, log: Path) -> Spawned:
+    async def spawn(self, name: str, log: Path, until_warm: ExitStack) -> Spawned:
         """Starts it, serving the model under `name`, stderr to `log`; nothing is left if it raises ServingError.
 
-        If somebody took its port meanwhile the process exits with model_server.PORT_TAKEN.
+        `until_warm` takes what must be held until it answers. If somebody took its port all the same, the process
+        exits with model_server.PORT_TAKEN.
         """
 
 

@@ -16,6 +16,13 @@ def check_servable(config: Config, source: str) -> None:
         raise ConfigError(source, problems)
 
 
+def check_routable(config: Config, source: str) -> None:
+    """Raises ConfigError with all that keeps `config` from being routed, whoever runs its replicas."""
+    problems = list(_graph_problems(config))
+    if problems:
+        raise ConfigError(source, problems)
+
+
 def _setting_problems(config: Config) -> Iterator[Violation]:
     if config.cluster != "local":
         yield Violation("cluster.kind", f"{config.cluster!r} is not served by this command: only local is")

@@ -7,7 +7,7 @@ where its models are not, and the simulator can be held against the router.
 from __future__ import annotations
 
 import subprocess
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -36,7 +36,7 @@ class SleepServer:
     def warm_up_calls(self) -> int:
         return 0
 
-    async def spawn(self, name: str, log: Path) -> Spawned:
+    async def spawn(self, name: str, log: Path, _until_warm: ExitStack) -> Spawned:
         message = {"name": name, "service_s": self.service_s, "tensors": asdict(self.tensors)}
         async with AsyncExitStack() as unless_up:
             child = await spawn("ipa.adapters.serving.sleep_server", message, log, stdout=subprocess.PIPE)

@@ -9,8 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ipa.adapters.serving import replica_process
+from ipa.adapters.serving import onnx_runtime
 from ipa.adapters.serving.loopback import held_ports
+from ipa.adapters.serving.onnx_runtime import OnnxServer
 from ipa.adapters.serving.replica_process import ReplicaSpec, start_replica, zeros
 from ipa.dataplane.replica import Replica
 from ipa.dataplane.tensors import TensorSpec
@@ -20,7 +21,7 @@ from tests.adapters.serving.processes import alive
 
 
 def spec(model: Path, batch: int = 4) -> ReplicaSpec:
-    return ReplicaSpec("scale-by2-1", "scale", "by2", model, 1, batch)
+    return ReplicaSpec("scale-by2-1", "scale", "by2", OnnxServer(model, 1), batch)
 
 
 def test_what_a_shape_leaves_open_is_one_but_the_rows() -> None:
@@ -87,7 +88,7 @@ def test_a_lost_race_for_a_port_is_run_again(tmp_path: Path, monkeypatch: pytest
             with held_ports(count) as ports:
                 yield (winner.getsockname()[1], *ports[1:]) if len(asked) == 1 else ports
 
-        monkeypatch.setattr(replica_process, "held_ports", first_a_taken_one)
+        monkeypatch.setattr(onnx_runtime, "held_ports", first_a_taken_one)
 
         async def play() -> None:
             replica = await start_replica(spec(model), tmp_path)

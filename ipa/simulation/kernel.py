@@ -40,11 +40,12 @@ def fields(integers: str, floats: str) -> np.dtype[Any]:
 # Of the run: the rules that hold throughout, and how full the arrays are. `waits`: whether any stage fills batches.
 # `forks`: whether any two stages wait for the same one. Pending are those from `due` up to `pending`, at `pending_s`.
 RUN = fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
-# Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
-# requests in the stage, replicas at work; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
+# Of a stage. `parents`: a bit for each stage it waits for. `coin`, `coin_from`, `probability`: see stations.Network.
+# `live`: replicas that take batches. `present`, `working`: requests in the stage, replicas at work; with _s = Σ ends −
+# Σ starts, `_s + count × now` is the integral over time.
 STAGE = fields(
-    "parents batch live readies busy_head busies head tail waiting present working changed",
-    "probability wait_s remaining_s wake_s present_s working_s",
+    "parents coin batch live readies busy_head busies head tail waiting present working changed",
+    "probability coin_from wait_s remaining_s wake_s present_s working_s",
 )
 # A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
 SLOT = fields("kind load turn retired", "free_s")
@@ -158,10 +159,13 @@ def _refuse(state: State, place: int, now_s: float, outcome: int, stage: int) ->
 
 @compiled
 def _is_taken(state: State, place: int, stage: int) -> bool:
-    parents, probability = state.stages[stage].parents, state.stages[stage].probability
-    if parents != 0 and parents & state.requests[place].ran == 0:
+    this, request = state.stages[stage], state.requests[place]
+    if this.parents != 0 and this.parents & request.ran == 0:
         return False
-    return probability >= 1.0 or uniform(state.run[0].seed, stage, state.requests[place].number) < probability  # type: ignore[no-any-return]
+    if this.probability >= 1.0:
+        return True
+    coin = uniform(state.run[0].seed, this.coin, request.number)
+    return this.coin_from <= coin < this.coin_from + this.probability  # type: ignore[no-any-return]
 
 
 @compiled

@@ -30,6 +30,8 @@ def empty(network: Network, seed: int) -> State:
     stages = np.zeros(count, STAGE)
     stages["parents"] = [sum(1 << before for before in after) for after in network.after]
     stages["probability"] = network.probability
+    coins = network.coins or tuple((at, 0.0) for at in range(count))
+    stages["coin"], stages["coin_from"] = zip(*coins, strict=True)
     stages["wake_s"] = np.inf
     return State(
         run=run,

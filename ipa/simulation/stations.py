@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ipa.diff import Step
 from ipa.domain import Allocation, Config, Pipeline, Plan, Stage
@@ -51,7 +52,8 @@ class Network:
 
     `after`: for each stage the indices of those it waits for, all smaller; () is a source. `probability`: of being
     taken by a request that ran at least one of those. `in_flight`: batches a replica holds; it works on one after the
-    other.
+    other. `coins`: per stage whose coin it looks at and from where on: it is taken if from ≤ coin < from + probability,
+    so branches that share a coin can exclude each other; () is its own coin from 0 for all.
     """
 
     after: tuple[tuple[int, ...], ...]
@@ -59,6 +61,7 @@ class Network:
     drop_after_s: float
     queue_limit: int
     in_flight: int
+    coins: tuple[tuple[int, float], ...] = ()
 
 
 def network(config: Config) -> Network:
@@ -66,13 +69,34 @@ def network(config: Config) -> Network:
     it: the router sends nothing twice."""
     stages, router = config.pipeline.stages, config.router
     index = {stage.name: at for at, stage in enumerate(stages)}
+    probability = tuple(_probability(config.pipeline, stage) for stage in stages)
     return Network(
         after=tuple(tuple(index[name] for name in stage.after) for stage in stages),
-        probability=tuple(_probability(config.pipeline, stage) for stage in stages),
+        probability=probability,
         drop_after_s=config.pipeline.slo.drop_after_s,
         queue_limit=router.queue_limit,
         in_flight=router.in_flight,
+        coins=_coins(stages, probability),
     )
+
+
+def _coins(stages: Sequence[Stage], probability: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Branches that test one output for different values exclude each other: they share the first one's coin.
+
+    Where their shares add up to more than 1 the visits contradict that, and each has its own.
+    """
+    coins = [(at, 0.0) for at in range(len(stages))]
+    tested: dict[tuple[tuple[str, ...], str], list[int]] = {}
+    for at, stage in enumerate(stages):
+        if stage.when is not None:
+            tested.setdefault((stage.after, stage.when.output), []).append(at)
+    for branches in tested.values():
+        values = {stages[at].when.equals for at in branches}  # type: ignore[union-attr]
+        if len(values) == len(branches) and sum(probability[at] for at in branches) <= 1 + 1e-9:
+            shares = [0.0, *accumulate(probability[at] for at in branches)]
+            for at, start in zip(branches, shares, strict=False):
+                coins[at] = (branches[0], start)
+    return tuple(coins)
 
 
 def _probability(pipeline: Pipeline, stage: Stage) -> float:

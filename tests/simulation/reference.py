@@ -176,7 +176,9 @@ class Simulation:
             return True
         if not any(request.ran[before] for before in after):
             return False
-        return uniform(self.seed, stage.number, request.number) < self.network.probability[stage.number]
+        probability = self.network.probability[stage.number]
+        coin, start = self.network.coins[stage.number] if self.network.coins else (stage.number, 0.0)
+        return probability >= 1 or start <= uniform(self.seed, coin, request.number) < start + probability
 
     def _drop(self, request: Request, stage: Stage, full: bool = False) -> None:
         request.ending = Ending(DROPPED, self.now_s, 0.0, stage.number, full)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from ipa.diff import Step
-from ipa.domain import Allocation, Pipeline, RouterSettings, Slo, Stage, Variant
+from ipa.domain import Allocation, Pipeline, RouterSettings, Slo, Stage, Variant, When
 from ipa.errors import UsageError
 from ipa.simulation.stations import Stations, network, targets
 from tests.pipelines import measurement
@@ -50,6 +50,31 @@ def test_the_last_stage_is_taken_by(
     sentence: str, stages: list[tuple[str, tuple[str, ...], float]], probability: float
 ) -> None:
     assert network(of(graph(*stages))).probability[-1] == pytest.approx(probability), sentence
+
+
+def fork(*branches: tuple[When | None, float]) -> Pipeline:
+    """Behind one stage, branches with their visits."""
+    whole = graph(("a", (), 1.0), *((f"b{at}", ("a",), visits) for at, (_, visits) in enumerate(branches)))
+    stages = (whole.stages[0], *(replace(s, when=w) for s, (w, _) in zip(whole.stages[1:], branches, strict=True)))
+    return replace(whole, stages=stages)
+
+
+CAT, DOG, BIRD = (When("kind", value) for value in (0, 1, 2))
+COINS = [
+    ("if and else share a coin", [(CAT, 0.5), (DOG, 0.5)], ((0, 0.0), (1, 0.0), (1, 0.5))),
+    ("so do three", [(CAT, 0.5), (DOG, 0.25), (BIRD, 0.25)], ((0, 0.0), (1, 0.0), (1, 0.5), (1, 0.75))),
+    ("one value twice excludes nothing", [(CAT, 0.5), (CAT, 0.5)], ((0, 0.0), (1, 0.0), (2, 0.0))),
+    ("nor do two outputs", [(CAT, 0.5), (When("size", 1), 0.5)], ((0, 0.0), (1, 0.0), (2, 0.0))),
+    ("shares beyond 1 contradict it", [(CAT, 1.0), (DOG, 1.0)], ((0, 0.0), (1, 0.0), (2, 0.0))),
+    ("without a test there is nothing to exclude", [(None, 0.5), (None, 0.5)], ((0, 0.0), (1, 0.0), (2, 0.0))),
+]
+
+
+@pytest.mark.parametrize(("sentence", "branches", "coins"), COINS)
+def test_branches_that_exclude_each_other_share_a_coin(
+    sentence: str, branches: list[tuple[When | None, float]], coins: tuple[tuple[int, float], ...]
+) -> None:
+    assert network(of(fork(*branches))).coins == coins, sentence
 
 
 FANS = [

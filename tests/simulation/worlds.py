@@ -78,6 +78,9 @@ def worlds(draw: st.DrawFn) -> World:
         drop_after_s=draw(st.sampled_from([inf, 20.0, 12.0, 8.0, 5.0])),
         queue_limit=draw(st.sampled_from([1000, 20, 5, 3, 1])),
         in_flight=draw(st.sampled_from([1, 1, 2, 3])),
+        coins=tuple((draw(st.integers(0, at)), draw(st.sampled_from([0.0, 0.5]))) for at in range(len(after)))
+        if draw(st.booleans())
+        else (),
     )
     rows = draw(st.sampled_from([1, 1, 1, 3]))  # three equal rows: drawn at random, and yet exact
     first = tuple(draw(stations(rows)) for _ in after)

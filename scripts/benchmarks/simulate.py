@@ -19,8 +19,13 @@ import numpy as np
 
 from benchmarks.rows import ROOT, Row, ratio
 from benchmarks.testbed import judged
+from ipa.adapters.files import load_config
+from ipa.adapters.trace_files import load_trace
+from ipa.simulation.backtest import Run
+from ipa.simulation.comparison import compare
 from ipa.simulation.engine import Engine
 from ipa.simulation.engine import run as simulate
+from ipa.simulation.graph import Graph
 from ipa.simulation.stations import Station
 from ipa.workload.processes import FloatArray
 from tests.simulation import simpy_model
@@ -33,6 +38,7 @@ REPLICAS = (4, 2, 1)
 OTHER_REPLICAS = (5, 3, 2)  # what every second change asks for
 RATE_RPS = 300.0  # of the about 500 that full batches of 4 could serve: queues and batches of every size
 CHANGE_EVERY_S = 10.0
+LOADS_RPS = (6, 12, 25, 40, 60, 40, 25, 12, 6, 20, 50, 10)
 CHUNK = 100_000
 FLAT = 1.1  # four times the requests in at most this much more memory
 
@@ -46,6 +52,8 @@ def run() -> Iterator[Row]:
     changes = f"the same with a change every {CHANGE_EVERY_S:g} s"
     yield _speed(changes, _with_changes(arrivals_s), MILLION, least_per_s=3e6)
     yield _hour(hour_s)
+    yield _graph_beside_line(arrivals_s)
+    yield _backtest()
     yield from _beside_simpy(arrivals_s[:200_000])
     yield _memory()
 
@@ -107,6 +115,39 @@ def _hour(arrivals_s: FloatArray) -> Row:
         "cpu_seconds": round(took_s, 4),
     }
     return judged(row, "less than 0.2 s", met=took_s < 0.2)
+
+
+def _graph_beside_line(arrivals_s: FloatArray) -> Row:
+    """What it brings that a straight line is run stage by stage: the same requests event by event, as any graph is."""
+
+    def event_by_event() -> None:
+        Graph(stations(), chain(len(SERVICE_S)), 0).advance(arrivals_s, inf)
+
+    event_by_event()
+    pairs = [(_cpu_s(event_by_event), _cpu_s(_plain(arrivals_s))) for _ in range(REPEATS)]
+    return ratio("engine: event by event ÷ stage by stage, the same straight line", "simulation", pairs)
+
+
+def _backtest() -> Row:
+    """`ipa simulate` without its start: an hour, a decision every ten seconds, load that comes and goes."""
+    config, trace = (
+        load_config(ROOT / "configs" / "video.yaml"),
+        load_trace("+".join(f"poisson:{rate}x300s" for rate in LOADS_RPS)),
+    )
+
+    def work() -> int:
+        runs = compare(config, trace, ["auto"], [10.0], [0], "mean")
+        return sum(len(each.turns) for each in runs if isinstance(each, Run))
+
+    turns = work()
+    took_s = median(_cpu_s(work) for _ in range(REPEATS))
+    row: Row = {
+        "name": "backtest: one hour, policy auto",
+        "kind": "simulation",
+        "turns": turns,
+        "cpu_seconds": round(took_s, 3),
+    }
+    return judged(row, "at most 3 s", met=took_s <= 3)
 
 
 def _beside_simpy(arrivals_s: FloatArray) -> Iterator[Row]:

@@ -186,11 +186,15 @@ def _go_on(state: State, place: int, first: int, now_s: float) -> None:
 
 @compiled
 def _note(state: State, place: int, stage: int) -> None:
-    """One more pending arrival, behind those of smaller requests."""
+    """One more pending arrival, behind those of smaller requests and of the same one at stages before."""
     run, number = state.run[0], state.requests[place].number
     at = run.pending
-    while at > run.due and state.requests[state.pending[at - 1].request].number > number:
-        state.pending[at].request, state.pending[at].stage = state.pending[at - 1].request, state.pending[at - 1].stage
+    while at > run.due:
+        before = state.pending[at - 1]
+        other = state.requests[before.request].number
+        if other < number or (other == number and before.stage < stage):
+            break
+        state.pending[at].request, state.pending[at].stage = before.request, before.stage
         at -= 1
     state.pending[at].request, state.pending[at].stage = place, stage
     state.requests[place].references += 1

@@ -17,7 +17,7 @@ from ipa.simulation.stations import Network, Station
 from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, DROPPED
 
-STRETCH = 1 << 14  # arrivals taken through all stages at a time: what they need stays in the processor's cache
+STRETCH = 1 << 15  # arrivals taken through all stages at a time: what they need stays in the processor's cache
 
 Records = NDArray[Any]
 

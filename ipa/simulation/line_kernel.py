@@ -147,6 +147,18 @@ def _go_on(visits: Records, slot: Records, accuracy: float, now_s: float, out: R
 
 
 @compiled
+def _arrive(stage: Records, visit: Records, lost: Records, losses: int, queue_limit: int) -> int:
+    """The next visit joins the queue, or is lost."""
+    stage.next += 1
+    if stage.live == 0 or stage.waiting >= queue_limit:
+        return _lose(lost, losses, visit, visit.at_s, NO_REPLICA if stage.live == 0 else FULL)
+    stage.waiting += 1
+    stage.present += 1
+    stage.present_s -= visit.at_s
+    return losses
+
+
+@compiled
 def _make_ready(stage: Records, ready: Ints, slot_at: int) -> None:
     i = stage.readies
     while i > 0 and ready[i - 1] < slot_at:
@@ -219,16 +231,13 @@ def serve(
         elif min(arrived_s, stage.wake_s) >= until_s:
             return count, losses
         elif arrived_s <= stage.wake_s:
-            now_s = arrived_s
-            visit = visits[stage.next]
-            stage.next += 1
-            if stage.live == 0 or stage.waiting >= queue_limit:
-                losses = _lose(lost, losses, visit, now_s, NO_REPLICA if stage.live == 0 else FULL)
-                touched = False
-            else:
-                stage.waiting += 1
-                stage.present += 1
-                stage.present_s -= now_s
-                touched = stage.readies > 0
+            ends_s = min(done_s, until_s)  # all that come before it find no replica ready: one after the other joins
+            while True:
+                now_s, before = arrived_s, stage.waiting
+                losses = _arrive(stage, visits[stage.next], lost, losses, queue_limit)
+                touched = stage.readies > 0 and stage.waiting > before
+                if stage.readies > 0 or stage.next == len(visits) or visits[stage.next].at_s >= ends_s:
+                    break
+                arrived_s = visits[stage.next].at_s
         else:
             now_s, touched = stage.wake_s, True

@@ -49,7 +49,7 @@ def by_end(parts: Sequence[Finished]) -> Finished:
 
 
 def occupancy(stages: NDArray[Any], now_s: float, since_s: float) -> tuple[Occupancy, ...]:
-    """Means over the time since `since_s`, when this was last asked; `stages` have the fields of kernel.STAGE."""
+    """Means over the time since `since_s`, when this was last asked; `stages` have the fields of records.STAGE."""
     lasted_s = now_s - since_s
     means = []
     for count, integral_s in (("working", "working_s"), ("present", "present_s")):

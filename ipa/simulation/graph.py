@@ -8,7 +8,7 @@ from math import isfinite
 
 import numpy as np
 
-from ipa.simulation import kernel, layout
+from ipa.simulation import compiled, graph_kernel, layout
 from ipa.simulation.finished import Finished, Occupancy, occupancy
 from ipa.simulation.kinds import Kinds
 from ipa.simulation.stations import Network, Station
@@ -16,9 +16,9 @@ from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, DROPPED
 
 _GROW = {
-    kernel.MORE_REQUESTS: layout.more_requests,
-    kernel.MORE_QUEUE: layout.more_queue,
-    kernel.MORE_PENDING: layout.more_pending,
+    graph_kernel.MORE_REQUESTS: layout.more_requests,
+    graph_kernel.MORE_QUEUE: layout.more_queue,
+    graph_kernel.MORE_PENDING: layout.more_pending,
 }
 
 
@@ -36,9 +36,9 @@ class Graph:
         arrivals_s = np.ascontiguousarray(arrivals_s, dtype=np.float64)
         self._state = layout.room_to_end(self._state, len(arrivals_s))
         first, lacking = 0, -1
-        while lacking != kernel.DONE:
-            lacking, first = kernel.advance(self._state, arrivals_s, first, self.now_s, until_s)
-            if lacking != kernel.DONE:
+        while lacking != graph_kernel.DONE:
+            lacking, first = graph_kernel.advance(self._state, arrivals_s, first, self.now_s, until_s)
+            if lacking != graph_kernel.DONE:
                 self._state = _GROW[lacking](self._state)
         self.now_s = until_s if isfinite(until_s) else self._last_s(arrivals_s)
         return self._finished()
@@ -65,10 +65,10 @@ class Graph:
         return Finished(
             ended["number"],
             ended["at_s"],
-            np.where(outcome == kernel.ANSWERED, np.int8(ANSWERED), np.int8(DROPPED)),
+            np.where(outcome == compiled.ANSWERED, np.int8(ANSWERED), np.int8(DROPPED)),
             ended["accuracy"],
             ended["stage"],
-            outcome == kernel.FULL,
+            outcome == compiled.FULL,
         )
 
     # --- changing -----------------------------------------------------------------------------------------------

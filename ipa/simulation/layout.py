@@ -1,4 +1,4 @@
-"""The kernel's arrays: empty, larger, and with the replicas of a stage laid out anew."""
+"""The arrays of graph_kernel: empty, larger, and with the replicas of a stage laid out anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.simulation.kernel import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, Ints, State
+from ipa.simulation.compiled import Ints
+from ipa.simulation.records import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, State
 from ipa.simulation.stations import Network
 
 FIRST_REQUESTS = 1024

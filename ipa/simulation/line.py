@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.simulation import kernel
+from ipa.simulation.compiled import FULL
 from ipa.simulation.finished import Finished, Occupancy, by_end, joined, occupancy
 from ipa.simulation.kinds import Kinds
 from ipa.simulation.line_kernel import LINE_BUSY, LINE_SLOT, LINE_STAGE, LOST, VISIT, enter, serve
@@ -180,5 +180,5 @@ def _dropped(lost: Records, stage: int) -> Finished:
         np.full(count, DROPPED, np.int8),
         lost["accuracy"].copy(),
         np.full(count, stage, np.int8),
-        lost["outcome"] == kernel.FULL,
+        lost["outcome"] == FULL,
     )

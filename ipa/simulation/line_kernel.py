@@ -1,26 +1,32 @@
 """One stage of a straight line, compiled by numba: who arrives goes in, who goes on to the next stage comes out.
 
 In a straight line no stage can disturb one before it, so each is run by itself over a stretch of time, and what leaves
-it is the next one's arrivals. That is several times as fast as going from stage to stage event by event (kernel), and
-the same to the last bit: completions, then arrivals by request, then timers.
+it is the next one's arrivals. That is twice as fast as going from stage to stage event by event (graph_kernel), and the
+same to the last bit: completions, then arrivals by request, then timers.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, cast
-
-import numba
 import numpy as np
 
-from ipa.simulation.kernel import DRAWS, FULL, LATE, NO_REPLICA, OPTIONS, Floats, Ints, Records, fields, uniform
-
-F = TypeVar("F", bound=Callable[..., Any])
+from ipa.simulation.compiled import (
+    DRAWS,
+    FULL,
+    LATE,
+    NO_REPLICA,
+    Floats,
+    Ints,
+    Records,
+    compiled,
+    entered,
+    fields,
+    uniform,
+)
 
 # A request at a stage; `gone`: it was dropped there, and only its entry is left.
 VISIT = fields("number gone", "at_s received_s accuracy")
 LOST = fields("number outcome", "at_s accuracy")
-# Of a stage. `head`: the first visit that waits, `next`: the first that has not arrived; the rest as in kernel.STAGE.
+# Of a stage. `head`: the first visit that waits, `next`: the first that has not arrived; the rest as in records.STAGE.
 LINE_STAGE = fields(
     "batch live readies busy_head busies head next waiting changed present working",
     "wait_s remaining_s wake_s present_s working_s",
@@ -29,11 +35,7 @@ LINE_SLOT = fields("kind retired first end", "")
 LINE_BUSY = fields("slot", "done_s")
 
 
-def compiled(function: F) -> F:
-    return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))
-
-
-@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]
+@entered
 def enter(arrivals_s: Floats, first: int, visits: Records) -> None:
     """The arrivals, numbered from `first` on, as visits to the first stage."""
     for at in range(len(arrivals_s)):
@@ -168,7 +170,7 @@ def _make_ready(stage: Records, ready: Ints, slot_at: int) -> None:
     stage.readies += 1
 
 
-@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]
+@entered
 def serve(
     stages: Records, slots: Records, ready: Ints, busy: Records, at: int, service_s: Floats, accuracies: Floats,
     visits: Records, out: Records, lost: Records, rules: tuple[float, int, int], now_s: float, until_s: float,

@@ -4,92 +4,19 @@ What happens at one moment happens in this order: completions (by the smallest r
 request), timers. A request that goes on to the next stage arrives there after all completions of that moment. Changes
 come between completions and arrivals: `advance` stops there.
 
-A request under way has a place in the arrays `Requests`; the place is used again once nothing refers to it, so memory
-depends on how many are under way, never on how many there were. Arrays that run full are not grown here: `advance`
+A request under way has a place in `requests`; the place is used again once nothing refers to it, so memory depends on
+how many are under way, never on how many there were. Arrays that run full are not grown here: `advance`
 returns what ran out, before the event that needs it, and is called again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar, cast
-
-import numba
 import numpy as np
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int64]
-Floats = NDArray[np.float64]
-Records = Any  # a structured array: numba reads and writes its fields in place
-F = TypeVar("F", bound=Callable[..., Any])
-
-# Nothing is allocated here, so references need no counting (_nrt): with it a run takes 20 times as long.
-OPTIONS: Any = {"cache": True, "_nrt": False, "error_model": "numpy"}
+from ipa.simulation.compiled import ANSWERED, DRAWS, FULL, LATE, NO_REPLICA, Floats, compiled, entered, uniform
+from ipa.simulation.records import State
 
 DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING = range(4)
-ANSWERED, LATE, FULL, NO_REPLICA = range(4)
-DRAWS = 1000  # the stream of a stage's service times; below it are the streams of the coins
-
-
-def fields(integers: str, floats: str) -> np.dtype[Any]:
-    return np.dtype(
-        [*((name, np.int64) for name in integers.split()), *((name, np.float64) for name in floats.split())]
-    )
-
-
-# Of the run: the rules that hold throughout, and how full the arrays are. `waits`: whether any stage fills batches.
-# `forks`: whether any two stages wait for the same one. Pending are those from `due` up to `pending`, at `pending_s`.
-RUN = fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
-# Of a stage. `parents`: a bit for each stage it waits for. `coin`, `coin_from`, `probability`: see stations.Network.
-# `live`: replicas that take batches. `present`, `working`: requests in the stage, replicas at work; with _s = Σ ends −
-# Σ starts, `_s + count × now` is the integral over time.
-STAGE = fields(
-    "parents coin batch live readies busy_head busies head tail waiting present working changed",
-    "probability coin_from wait_s remaining_s wake_s present_s working_s",
-)
-# A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
-SLOT = fields("kind load turn retired", "free_s")
-# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn is where it is held.
-BUSY = fields("slot place", "done_s")
-WAITING = fields("request", "queued_s")
-# A request under way; bit s of a mask is stage s. `over`: answered there, or skipped.
-REQUEST = fields("number begun over ran queued references gone", "received_s accuracy")
-PENDING = fields("request stage", "")
-ENDED = np.dtype([("number", np.int64), ("at_s", float), ("accuracy", float), ("outcome", np.int8), ("stage", np.int8)])
-
-
-class State(NamedTuple):
-    run: Records  # (1,)
-    stages: Records  # (stage,)
-    slots: Records  # (stage, slot)
-    ready: Ints  # (stage, ·): load · 2³² + slot of who may take a batch, descending: the first choice is last
-    busy: Records  # (stage, ring)
-    done_s: Floats  # (stage,): when its next batch is done; inf if none is in service
-    held: Ints  # (stage, place, ·): how many requests, then which
-    queue: Records  # (stage, ring)
-    service_s: Floats  # (kind, level, batch − 1)
-    accuracy: Floats  # (kind,)
-    requests: Records  # (place,)
-    free: Ints  # a stack of free places
-    pending: Records  # in the order of their arrival
-    ended: Records
-
-
-def compiled(function: F) -> F:
-    """All become one function: a call that hands on the state would cost more than most of what is done with it."""
-    return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))
-
-
-@compiled
-def uniform(seed: int, stream: int, number: int) -> float:
-    """splitmix64 of (seed, stream, number) as a uniform number in [0, 1): no order of events can change it."""
-    z = np.uint64(seed) * np.uint64(0x9E3779B97F4A7C15)
-    z += np.uint64(stream + 1) * np.uint64(0xBF58476D1CE4E5B9)
-    z += np.uint64(number + 1) * np.uint64(0x94D049BB133111EB)
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return float(z >> np.uint64(11)) * 2.0**-53
 
 
 @compiled
@@ -471,7 +398,7 @@ def _may_arrive(state: State, now_s: float, until_s: float) -> bool:
     return _soonest_s(state) > now_s and _lacks(state) == DONE
 
 
-@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]
+@entered
 def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s: float) -> tuple[int, int]:
     """All events before `until_s` and the completions at it: (what ran out, next of `arrivals_s`).
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,17 +34,28 @@ class Occupancy:
     requests: float
 
 
-def joined(parts: Sequence[Finished]) -> Finished:
-    if len(parts) == 1:
-        return parts[0]
-    return Finished(*(np.concatenate([getattr(part, name) for part in parts]) for name in Finished.__slots__))
+def no_ends(room: int) -> Finished:
+    """Room for so many, to be written."""
+    return Finished(
+        np.empty(room, np.int64),
+        np.empty(room),
+        np.empty(room, np.int8),
+        np.empty(room),
+        np.empty(room, np.int8),
+        np.empty(room, np.bool_),
+    )
 
 
-def by_end(parts: Sequence[Finished]) -> Finished:
-    """The parts as one, in the order of their ends."""
-    whole = joined([part for part in parts if len(part.request)] or parts[:1])
-    order = np.argsort(whole.at_s, kind="stable")
-    return Finished(*(getattr(whole, name)[order] for name in Finished.__slots__))
+def part_of(whole: Finished, first: int, end: int) -> Finished:
+    """A view: what is written into it is written into the whole."""
+    return Finished(*(getattr(whole, name)[first:end] for name in Finished.__slots__))
+
+
+def put_in_order(part: Finished) -> None:
+    """By the time of the end."""
+    order = np.argsort(part.at_s, kind="stable")
+    for name in Finished.__slots__:
+        getattr(part, name)[:] = getattr(part, name)[order]
 
 
 def occupancy(stages: NDArray[Any], now_s: float, since_s: float) -> tuple[Occupancy, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ipa.simulation.compiled import FULL
-from ipa.simulation.finished import Finished, Occupancy, by_end, joined, occupancy
+from ipa.simulation.finished import Finished, Occupancy, no_ends, occupancy, part_of, put_in_order
 from ipa.simulation.kinds import Kinds
 from ipa.simulation.line_kernel import LINE_BUSY, LINE_SLOT, LINE_STAGE, LOST, VISIT, enter, serve
 from ipa.simulation.stations import Network, Station
@@ -44,13 +44,12 @@ class Line:
 
     def advance(self, arrivals_s: FloatArray, until_s: float) -> Finished:
         arrivals_s = np.ascontiguousarray(arrivals_s, dtype=np.float64)
-        parts = []
+        ended, count = no_ends(sum(self._filled) + len(arrivals_s)), 0
         for first, end, stretch_s in _stretches(arrivals_s, until_s):
-            part = self._through(arrivals_s[first:end], stretch_s)
-            parts.append(part)
-            ends_s = [self.now_s, *arrivals_s[first:end][-1:].tolist(), *part.at_s[-1:].tolist()]
-            self.now_s = stretch_s if isfinite(stretch_s) else max(ends_s)
-        return joined(parts)
+            count = self._through(arrivals_s[first:end], stretch_s, ended, count)
+            latest_s = [self.now_s, *arrivals_s[first:end][-1:].tolist(), *ended.at_s[:count][-1:].tolist()]
+            self.now_s = stretch_s if isfinite(stretch_s) else max(latest_s)
+        return part_of(ended, 0, count)
 
     def change(self, stations: Mapping[int, Station]) -> float:
         idle_s = [self._install(at, station) for at, station in stations.items()]
@@ -63,12 +62,14 @@ class Line:
 
     # --- running ------------------------------------------------------------------------------------------------
 
-    def _through(self, arrivals_s: FloatArray, until_s: float) -> Finished:
-        """All stages, one after the other, up to `until_s`: each writes behind what the next one has to do still."""
-        coming = len(arrivals_s)
+    def _through(self, arrivals_s: FloatArray, until_s: float, ended: Finished, first: int) -> int:
+        """All stages, one after the other, up to `until_s`: each writes behind what the next one has to do still.
+
+        What ends is put into `ended` from `first` on, in order; returns where it ends.
+        """
+        coming, count = len(arrivals_s), first
         enter(arrivals_s, self._received, self._room(0, coming))
         self._received += coming
-        dropped = []
         for at in range(len(self._stages)):
             visits = self._inboxes[at][: self._filled[at] + coming]
             out, lost = self._room(at + 1, len(visits)), np.empty(len(visits), LOST)
@@ -77,10 +78,14 @@ class Line:
                 self._kinds.service_s, self._kinds.accuracy, visits, out, lost, self._rules, self.now_s, until_s,
             )  # fmt: skip
             self._keep(at, visits)
-            if losses:
-                dropped.append(_dropped(lost[:losses], at))
-        answered = _answered(self._inboxes[-1][:coming])
-        return by_end([answered, *dropped]) if dropped else answered
+            _put(ended, count, lost[:losses], DROPPED, at, lost["outcome"][:losses] == FULL)
+            count += losses
+        is_dropped = count > first
+        _put(ended, count, self._inboxes[-1][:coming], ANSWERED, -1, np.False_)
+        count += coming
+        if is_dropped:
+            put_in_order(part_of(ended, first, count))
+        return count
 
     def _room(self, at: int, more: int) -> Records:
         """Room for `more` visits in an inbox, grown if need be: new memory costs more than what is done with it."""
@@ -160,25 +165,9 @@ def _stretches(arrivals_s: FloatArray, until_s: float) -> Iterator[tuple[int, in
     yield first, len(arrivals_s), until_s
 
 
-def _answered(out: Records) -> Finished:
-    count = len(out)
-    return Finished(
-        out["number"].copy(),
-        out["at_s"].copy(),
-        np.full(count, ANSWERED, np.int8),
-        out["accuracy"].copy(),
-        np.full(count, -1, np.int8),
-        np.zeros(count, np.bool_),
-    )
-
-
-def _dropped(lost: Records, stage: int) -> Finished:
-    count = len(lost)
-    return Finished(
-        lost["number"].copy(),
-        lost["at_s"].copy(),
-        np.full(count, DROPPED, np.int8),
-        lost["accuracy"].copy(),
-        np.full(count, stage, np.int8),
-        lost["outcome"] == FULL,
-    )
+def _put(
+    ended: Finished, first: int, records: Records, outcome: int, stage: int, full: NDArray[np.bool_] | np.bool_
+) -> None:
+    part = part_of(ended, first, first + len(records))
+    part.request[:], part.at_s[:], part.accuracy[:] = records["number"], records["at_s"], records["accuracy"]
+    part.outcome[:], part.stage[:], part.full[:] = outcome, stage, full

@@ -1,0 +1,90 @@
+"""The four workloads: slices of the Twitter trace that IPA_TWITTER_TRACE names, or stand-ins of the same shape.
+
+The paper's rates are one eighth of the trace's: every second's count is integer-divided by 8. A stand-in is made the
+same way, a Poisson count at eight times the rate, then divided, so that its seconds scatter as little as those of the
+slices (variance / mean about 1/8 at a steady rate).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from ipa.adapters.trace_files import read_counts
+from ipa.errors import UsageError
+from ipa.workload.counts import Counts
+from ipa.workload.trace import CountSegment, Trace
+
+VARIABLE = "IPA_TWITTER_TRACE"
+DAMPING = 8
+STAND_IN_SEED = 2021  # of the stand-ins' counts; where a request falls within its second is the run's seed
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """`slices` of the trace, [start, end) in seconds; `knots` of the stand-in: (second, requests/s), linear between."""
+
+    slices: tuple[tuple[int, int], ...]
+    knots: tuple[tuple[float, float], ...]
+
+    @property
+    def seconds(self) -> int:
+        return sum(end - start for start, end in self.slices)
+
+
+WORKLOADS: Mapping[str, Workload] = {
+    "bursty": Workload(
+        ((1301160, 1302360),),
+        ((0, 5.5), (360, 5.5), (420, 28), (660, 27), (780, 12), (840, 6), (1200, 6)),
+    ),
+    "steady-low": Workload(((1299600, 1300800),), ((0, 5.5), (1200, 5.5))),
+    "steady-high": Workload(((1768800, 1769400),) * 2, ((0, 29.5), (1200, 29.5))),
+    "fluctuating": Workload(
+        ((1301400, 1302000), (1308600, 1309200)),
+        ((0, 5.5), (120, 6), (180, 28), (420, 26), (540, 12), (600, 7), (720, 7), (780, 28), (960, 8), (1200, 7)),
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Loads:
+    """A trace for each workload that was asked for, and in words where they come from."""
+
+    source: str
+    traces: Mapping[str, Trace]
+
+
+def loads(environment: Mapping[str, str], names: tuple[str, ...], longest_s: int | None = None) -> Loads:
+    """The workloads called `names`, each cut to its first `longest_s` seconds. Raises UsageError for a bad trace."""
+    path = environment.get(VARIABLE, "")
+    if path:
+        counts = read_counts(path, VARIABLE)
+        made = {name: sliced(counts, WORKLOADS[name], f"{VARIABLE}: {path}") for name in names}
+    else:
+        made = {name: stand_in(WORKLOADS[name]) for name in names}
+    source = f"slices of the Twitter trace ({VARIABLE})" if path else f"synthetic stand-ins ({VARIABLE} is not set)"
+    return Loads(source, {name: _trace(name, counts[:longest_s]) for name, counts in made.items()})
+
+
+def sliced(counts: Counts, workload: Workload, source: str) -> Counts:
+    """The workload's seconds of the whole trace. Raises UsageError where the trace is too short for them."""
+    end = max(end for _, end in workload.slices)
+    if end > len(counts):
+        raise UsageError(f"{source}: holds {len(counts):,} seconds; the slices of the paper reach to second {end:,}")
+    return np.concatenate([counts[start:end] // DAMPING for start, end in workload.slices])
+
+
+def stand_in(workload: Workload) -> Counts:
+    """As many seconds as the slices; always the same."""
+    seconds, rates_rps = zip(*workload.knots, strict=True)
+    rate_rps = np.interp(np.arange(workload.seconds), seconds, rates_rps)
+    undamped: Counts = np.random.default_rng(STAND_IN_SEED).poisson(DAMPING * rate_rps)
+    return undamped // DAMPING
+
+
+def _trace(name: str, counts: Counts) -> Trace:
+    if not counts.any():
+        raise UsageError(f"workload {name}: has no request in its {len(counts)} seconds")
+    return Trace((CountSegment(counts),))

@@ -14,7 +14,7 @@ from .comparison import RULES
 from .runs import Outcomes
 from .tables import Column, Table
 
-STARTS_S = (0.0, 10.0, 20.0, 30.0)
+STARTS_S = (0.0, 10.0, 20.0)
 
 
 def cases(pipelines: Sequence[str], workloads: Sequence[str]) -> list[Case]:

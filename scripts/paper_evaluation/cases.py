@@ -14,8 +14,8 @@ PIPELINES = ("video", "audio-qa", "audio-sent", "sum-qa", "nlp")
 SYSTEMS = ("auto", "fa2-low", "fa2-high", "rim")
 ORACLE = "oracle"
 PREDICTORS = ("last", "max", "ewma", ORACLE)
-# Nobody measured how long the paper's variants take to start. With 10 s, one control interval, a decision takes effect
-# within the horizon of 20 s: whoever knows that horizon is never late.
+# Nobody measured how long the paper's variants take to start: one control interval is assumed. Stages change one after
+# another, so a change of two takes effect at the end of the horizon of 20 s.
 START_S = 10.0
 
 # What the paper's runs changed for steady loads: the accuracy weight, and the replicas that RIM keeps.

@@ -54,6 +54,7 @@ def comparison(file: Path, cases: Sequence[Case], outcomes: Outcomes) -> None:
             axis.set_xticks(range(len(workloads)), labels=workloads, fontsize=8)
             axis.set_title(f"{pipeline}: {title}", fontsize=9)
             axis.grid(visible=True, axis="y", alpha=0.3)
+            _from_zero(axis)
     axes[0][0].legend(fontsize=8)
     save(figure, file)
 
@@ -99,8 +100,15 @@ def predictors(file: Path, cases: Sequence[Case], outcomes: Outcomes) -> None:
             axis.set_title(f"{pipeline}: {title}", fontsize=9)
             axis.set_xlabel("start of a replica, s", fontsize=8)
             axis.grid(visible=True, alpha=0.3)
+            _from_zero(axis)
     axes[0][0].legend(fontsize=8)
     save(figure, file)
+
+
+def _from_zero(axis: Axes) -> None:
+    """Where nothing is missed, an axis that says so."""
+    top: float = axis.get_ylim()[1]
+    axis.set_ylim(0, top if axis.dataLim.y1 > 0 else 1)
 
 
 def _at(cases: Sequence[Case], pipeline: str, predictor: str, start_s: float) -> list[Case]:

@@ -12,8 +12,8 @@ from .comparison import RULES
 from .runs import Outcomes
 from .tables import Column, Table
 
-FACTORS = (1 / 16, 1 / 4, 1.0, 2.0, 4.0, 8.0, 16.0, 64.0)
-NAMES = {1 / 16: "cost first", 1.0: "as configured", 8.0: "balanced", 64.0: "accuracy first"}
+FACTORS = (0.25, 1.0, 4.0, 8.0, 16.0, 32.0, 64.0, 256.0)
+NAMES = {0.25: "cost first", 1.0: "as configured", 16.0: "balanced", 256.0: "accuracy first"}
 BASELINES = ("fa2-low", "fa2-high", "rim")
 
 

@@ -37,7 +37,7 @@ def table(cases: Sequence[Case], outcomes: Outcomes) -> Table:
         for c in cases
         for found in (outcomes[c],)
     ]
-    return Table("predictors", "Every predictor on every pipeline and workload", columns, rows, RULES)
+    return Table("predictors", "Every predictor on every pipeline, where the load moves", columns, rows, RULES)
 
 
 def summary(cases: Sequence[Case], outcomes: Outcomes) -> Table:
@@ -67,7 +67,7 @@ def summary(cases: Sequence[Case], outcomes: Outcomes) -> Table:
                 )
             )
     note = (
-        "Means over the pipelines and workloads. start: from a replica's start to its first request. The oracle is "
-        f"told the busiest of the coming 20 s and adds no load margin. {RULES}"
+        "Means over the pipelines, where the load moves. start: from a replica's start to its first request. The "
+        f"oracle is told the busiest of the coming 20 s and adds no load margin. {RULES}"
     )
     return Table("predictors-summary", "What a forecast is worth", columns, rows, note)

@@ -31,8 +31,8 @@ RIM_AT_STEADY_LOW: Mapping[str, Mapping[str, int]] = {
 class Case:
     """`system`: a policy. `predictor`: one of forecast.predictor, or the oracle, which knows the future.
 
-    `start_s`: from a replica's start to its first request, for variants whose profile does not say. The factors
-    multiply the config's weights.
+    `start_s`: from a replica's start to its first request, for variants whose profile does not say. `weights`: α and β,
+    by default the config's; the factors multiply them.
     """
 
     pipeline: str
@@ -41,6 +41,7 @@ class Case:
     predictor: str = "ewma"
     start_s: float = START_S
     score: str = "product"
+    weights: tuple[float, float] | None = None
     accuracy_factor: float = 1.0
     cost_factor: float = 1.0
 
@@ -57,14 +58,13 @@ def read_config(pipeline: str) -> Config:
 def configured(config: Config, case: Case) -> Config:
     """The pipeline's config, as the paper ran it at this load, with what the case varies."""
     pipeline = config.pipeline
-    weights = pipeline.objective
-    alpha = weights.accuracy_weight
-    if case.workload in STEADY:
+    alpha, beta = case.weights or (pipeline.objective.accuracy_weight, pipeline.objective.cost_weight)
+    if case.weights is None and case.workload in STEADY:
         alpha = STEADY_ACCURACY_WEIGHT.get(case.pipeline, alpha)
     objective = replace(
-        weights,
+        pipeline.objective,
         accuracy_weight=alpha * case.accuracy_factor,
-        cost_weight=weights.cost_weight * case.cost_factor,
+        cost_weight=beta * case.cost_factor,
         score=case.score,
     )
     policies = dict(pipeline.policies)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ipa.adapters.trace_files import write_text
 from ipa.errors import UsageError
+from ipa.report.pictures import check_plot_file
 
 from . import ablation, claims, comparison, figures, preference
 from .cases import Case
@@ -15,7 +16,7 @@ from .runs import Outcomes
 from .tables import Table, as_csv, as_markdown
 from .workloads import WORKLOADS, Loads
 
-MOVING = "bursty"  # the load on which preferences are compared, where it is among the workloads
+MOVING = ("bursty", "fluctuating")  # where a forecast matters; preferences are compared on the first, as in the paper
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,13 @@ class Scope:
     format: str = "png"
 
     @property
-    def moving(self) -> str:
-        return MOVING if MOVING in self.workloads else self.workloads[0]
+    def moving(self) -> tuple[str, ...]:
+        """Those of the workloads, or all if none moves."""
+        return tuple(name for name in MOVING if name in self.workloads) or self.workloads
+
+    @property
+    def claims(self) -> claims.Setting:
+        return claims.Setting(self.pipelines, self.workloads, self.moving[0], self.start_s)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +46,21 @@ class Studies:
     compared: Sequence[Case]
     ablated: Sequence[Case]
     preferred: Sequence[Case]
-    baselines: Sequence[Case]
     claimed: Sequence[Case]
 
     @property
     def cases(self) -> list[Case]:
         """Each once, those of one pipeline and workload may stand anywhere."""
-        return list(dict.fromkeys([*self.compared, *self.ablated, *self.preferred, *self.baselines, *self.claimed]))
+        return list(dict.fromkeys([*self.compared, *self.ablated, *self.preferred, *self.claimed]))
 
 
 def studies(scope: Scope) -> Studies:
     pipelines, workloads, start_s = scope.pipelines, scope.workloads, scope.start_s
     return Studies(
         compared=comparison.cases(pipelines, workloads, start_s),
-        ablated=ablation.cases(pipelines, workloads),
-        preferred=preference.cases(pipelines, scope.moving, start_s),
-        baselines=preference.baselines(pipelines, scope.moving, start_s),
-        claimed=claims.cases(pipelines, workloads, start_s),
+        ablated=ablation.cases(pipelines, scope.moving),
+        preferred=preference.cases(pipelines, scope.moving[0], start_s),
+        claimed=claims.cases(scope.claims),
     )
 
 
@@ -67,17 +71,18 @@ def tables(scope: Scope, chosen: Studies, outcomes: Outcomes) -> list[Table]:
         comparison.table(chosen.compared, outcomes),
         ablation.summary(chosen.ablated, outcomes),
         ablation.table(chosen.ablated, outcomes),
-        preference.table(chosen.preferred, outcomes),
-        claims.table(scope.pipelines, scope.workloads, scope.start_s, outcomes),
+        preference.table(scope.pipelines, scope.moving[0], scope.start_s, outcomes),
+        claims.table(scope.claims, outcomes),
     ]
 
 
 def check_out(out: Path) -> None:
-    """Makes the folder, before anything is run. Raises UsageError."""
+    """Makes the folder, before anything is run. Raises UsageError, also where there is nothing to draw with."""
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise UsageError(f"--out {out}: cannot be made: {error.strerror}") from error
+    check_plot_file(out / "comparison.png")
 
 
 def write(out: Path, scope: Scope, loads: Loads, chosen: Studies, found: Sequence[Table], outcomes: Outcomes) -> None:
@@ -93,7 +98,7 @@ def draw(out: Path, scope: Scope, loads: Loads, chosen: Studies, outcomes: Outco
     ending = scope.format
     figures.comparison(out / f"comparison.{ending}", chosen.compared, outcomes)
     figures.predictors(out / f"predictors.{ending}", chosen.ablated, outcomes)
-    figures.preference(out / f"preference.{ending}", chosen.preferred, chosen.baselines, outcomes)
+    figures.preference(out / f"preference.{ending}", scope.pipelines, scope.moving[0], scope.start_s, outcomes)
     for pipeline in scope.pipelines:
         figures.timeline(out / f"timeline-{pipeline}.{ending}", pipeline, chosen.compared, outcomes, loads)
     timelines = [f"timeline-{pipeline}.{ending}" for pipeline in scope.pipelines]

@@ -14,7 +14,7 @@ from ipa.workload.description import trace_counts
 
 from .ablation import STARTS_S
 from .cases import PREDICTORS, SYSTEMS, Case
-from .preference import BASELINES
+from .preference import baselines, papers, sweep
 from .runs import Outcome, Outcomes
 from .workloads import Loads
 
@@ -115,16 +115,16 @@ def _at(cases: Sequence[Case], pipeline: str, predictor: str, start_s: float) ->
     return [c for c in cases if (c.pipeline, c.predictor, c.start_s) == (pipeline, predictor, start_s)]
 
 
-def preference(file: Path, cases: Sequence[Case], baselines: Sequence[Case], outcomes: Outcomes) -> None:
-    """A panel a pipeline: the way from cost first to accuracy first, and where the baselines are."""
-    pipelines, _ = _names(cases)
+def preference(file: Path, pipelines: Sequence[str], workload: str, start_s: float, outcomes: Outcomes) -> None:
+    """A panel a pipeline: the way from cost first to accuracy first, the paper's choices, and the baselines."""
     figure = empty_figure(3.2 * len(pipelines), 3.2)
     for axis, pipeline in zip(figure.subplots(1, len(pipelines), squeeze=False)[0], pipelines, strict=True):
-        swept = [outcomes[case] for case in cases if case.pipeline == pipeline]
-        axis.plot([o.cores for o in swept], [o.accuracy for o in swept], "o-", color=COLOURS["auto"], label="auto")
-        for system in BASELINES:
-            [fixed] = [outcomes[c] for c in baselines if (c.pipeline, c.system) == (pipeline, system)]
-            axis.plot([fixed.cores], [fixed.accuracy], "s", color=COLOURS[system], label=system)
+        for some, mark, label in ((sweep, "o-", "auto, α swept"), (papers, "k*", "auto, the paper's three")):
+            found = [outcomes[case] for case in some(pipeline, workload, start_s)]
+            axis.plot([o.cores for o in found], [o.accuracy for o in found], mark, label=label)
+        for case in baselines(pipeline, workload, start_s):
+            found = [outcomes[case]]
+            axis.plot([found[0].cores], [found[0].accuracy], "s", color=COLOURS[case.system], label=case.system)
         axis.set_title(pipeline, fontsize=10)
         axis.set_xlabel("cores")
         axis.grid(visible=True, alpha=0.3)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from paper_evaluation import ablation, comparison
+from paper_evaluation import ablation, comparison, preference
 from paper_evaluation.cases import PIPELINES, PREDICTORS, SYSTEMS, Case, configured, read_config
 from paper_evaluation.workloads import WORKLOADS
 
@@ -73,6 +73,11 @@ def test_a_case_varies_predictor_score_and_weights() -> None:
     weights = found.pipeline.objective
     assert (found.forecast.predictor, weights.score) == ("last", "rank-product")
     assert (weights.accuracy_weight, weights.cost_weight) == (8, 0.5)
+
+
+def test_the_papers_preferences_are_weights_of_their_own() -> None:
+    found = [setting(case).pipeline.objective for case in preference.papers("nlp", "steady-low", 10)]
+    assert [(each.accuracy_weight, each.cost_weight) for each in found] == [(100, 0), (20, 0.5), (0.125, 10)]
 
 
 def test_the_ablation_has_every_predictor_there_is_and_the_oracle() -> None:

@@ -73,7 +73,7 @@ def test_only_the_ratio_of_the_weights_counts() -> None:
 
 def test_a_case_asked_for_twice_is_run_once_and_progress_is_told() -> None:
     told: list[str] = []
-    cases = preference.cases(["video"], "bursty", 10)[:2]
+    cases = preference.sweep("video", "bursty", 10)[:2]
     outcomes = run_all([*cases, *cases], loads({}, ("bursty",), 20).traces, 0, 1, told.append)
     assert list(outcomes) == cases
     assert told == ["1/1 video bursty: 2 runs"]

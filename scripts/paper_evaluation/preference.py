@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from .cases import Case
 from .comparison import RULES
-from .runs import Outcome, Outcomes
+from .runs import Outcomes
 from .tables import Column, Table
 
 # (α, β), as the notebook of the paper's figure 14 prints them (paper-revision-fig14-objecitve-preference.ipynb).
@@ -31,6 +32,11 @@ def papers(pipeline: str, workload: str, start_s: float) -> list[Case]:
     return [Case(pipeline, workload, start_s=start_s, weights=weights) for weights in PAPER[pipeline]]
 
 
+def ranked(pipeline: str, workload: str, start_s: float) -> list[Case]:
+    """The same with the score of the paper's first version, the sum of normalised ranks."""
+    return [replace(case, score="rank-sum") for case in papers(pipeline, workload, start_s)]
+
+
 def sweep(pipeline: str, workload: str, start_s: float) -> list[Case]:
     """From cost first to accuracy first."""
     return [Case(pipeline, workload, start_s=start_s, accuracy_factor=f) for f in FACTORS]
@@ -45,14 +51,9 @@ def cases(pipelines: Sequence[str], workload: str, start_s: float) -> list[Case]
     return [
         case
         for pipeline in pipelines
-        for some in (papers, sweep, baselines)
+        for some in (papers, ranked, sweep, baselines)
         for case in some(pipeline, workload, start_s)
     ]
-
-
-def by_pipeline(pipelines: Sequence[str], workload: str, start_s: float, outcomes: Outcomes) -> list[list[Outcome]]:
-    """What the paper's choices came to."""
-    return [[outcomes[case] for case in papers(pipeline, workload, start_s)] for pipeline in pipelines]
 
 
 def table(pipelines: Sequence[str], workload: str, start_s: float, outcomes: Outcomes) -> Table:
@@ -66,10 +67,16 @@ def table(pipelines: Sequence[str], workload: str, start_s: float, outcomes: Out
     )
     rows = []
     for pipeline in pipelines:
-        chosen = zip(NAMES, papers(pipeline, workload, start_s), strict=True)
-        named = [(f"{name}: α {c.weights[0]:g}, β {c.weights[1]:g}", c) for name, c in chosen if c.weights]
-        swept = [(f"the config's, α × {c.accuracy_factor:g}", c) for c in sweep(pipeline, workload, start_s)]
-        for words, case in (*named, *swept):
-            found = outcomes[case]
-            rows.append((pipeline, words, found.accuracy, found.cores, found.missed, found.dropped))
+        for some in (papers, ranked, sweep):
+            for number, case in enumerate(some(pipeline, workload, start_s)):
+                found = outcomes[case]
+                words = _words(case, number)
+                rows.append((pipeline, words, found.accuracy, found.cores, found.missed, found.dropped))
     return Table("preference", f"Accuracy first or cost first, on {workload}", columns, rows, RULES)
+
+
+def _words(case: Case, number: int) -> str:
+    if case.weights is None:
+        return f"the config's, α × {case.accuracy_factor:g}"
+    alpha, beta = case.weights
+    return f"{NAMES[number]}: α {alpha:g}, β {beta:g}" + (", Σ ranks" if case.score == "rank-sum" else "")

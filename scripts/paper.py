@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from paper_evaluation import document
-from paper_evaluation.cases import PIPELINES, ROOT, START_S
+from paper_evaluation.cases import PIPELINES, START_S
 from paper_evaluation.document import Scope
 from paper_evaluation.runs import run_all
 from paper_evaluation.tables import for_terminal
@@ -59,7 +59,7 @@ def _evaluate(arguments: argparse.Namespace) -> None:
 
 def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, epilog=f"{VARIABLE} names the trace; without it: stand-ins.")
-    parser.add_argument("--out", type=Path, default=ROOT / "out" / "paper", help="folder to write, default out/paper")
+    parser.add_argument("--out", type=Path, default=Path("out") / "paper", help="folder to write, default out/paper")
     parser.add_argument("--pipeline", action="append", choices=PIPELINES, help="only this one (repeatable)")
     parser.add_argument("--workload", action="append", choices=tuple(WORKLOADS), help="only this one (repeatable)")
     parser.add_argument("--seconds", type=_positive, help="only so many first seconds of each workload")

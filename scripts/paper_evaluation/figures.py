@@ -14,7 +14,7 @@ from ipa.workload.description import trace_counts
 
 from .ablation import STARTS_S
 from .cases import PREDICTORS, SYSTEMS, Case
-from .preference import baselines, papers, sweep
+from .preference import baselines, papers, ranked, sweep
 from .runs import Outcome, Outcomes
 from .workloads import Loads
 
@@ -38,6 +38,8 @@ BARS: tuple[tuple[str, Value], ...] = (
     ("accuracy", lambda each: each.accuracy),
     ("late or dropped %", lambda each: 100 * each.missed),
 )
+
+SWEPT = ((sweep, "o-", "auto, α swept"), (papers, "k*", "auto, the paper's three"), (ranked, "kx", "auto, Σ ranks"))
 
 
 def comparison(file: Path, cases: Sequence[Case], outcomes: Outcomes) -> None:
@@ -119,7 +121,7 @@ def preference(file: Path, pipelines: Sequence[str], workload: str, start_s: flo
     """A panel a pipeline: the way from cost first to accuracy first, the paper's choices, and the baselines."""
     figure = empty_figure(3.2 * len(pipelines), 3.2)
     for axis, pipeline in zip(figure.subplots(1, len(pipelines), squeeze=False)[0], pipelines, strict=True):
-        for some, mark, label in ((sweep, "o-", "auto, α swept"), (papers, "k*", "auto, the paper's three")):
+        for some, mark, label in SWEPT:
             found = [outcomes[case] for case in some(pipeline, workload, start_s)]
             axis.plot([o.cores for o in found], [o.accuracy for o in found], mark, label=label)
         for case in baselines(pipeline, workload, start_s):

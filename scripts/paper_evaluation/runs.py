@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from multiprocessing import get_context
@@ -87,9 +86,9 @@ def _results(groups: Sequence[_Group], workers: int) -> Iterator[list[Outcome]]:
     if workers == 1:
         yield from map(_run_group, groups)
         return
-    # spawned, not forked: numba and numpy have threads
-    with ProcessPoolExecutor(workers, get_context("spawn"), _leave_interrupts_to_the_parent) as pool:
-        yield from pool.map(_run_group, groups)
+    # spawned, not forked: numba and numpy have threads; a Pool ends its processes at once on ^C
+    with get_context("spawn").Pool(workers, _leave_interrupts_to_the_parent) as pool:
+        yield from pool.imap(_run_group, groups)
 
 
 def _leave_interrupts_to_the_parent() -> None:

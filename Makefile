@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench paper
 
 help:    ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ check: setup    ## lint, types, import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+paper: setup    ## the IPA paper's evaluation in simulation, into out/paper (IPA_TWITTER_TRACE names the trace)
+	$(BIN)/python scripts/paper.py
 
 bench: setup    ## speed claims as ratios, a JSON line each
 	$(BIN)/python scripts/bench.py

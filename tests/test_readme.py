@@ -21,6 +21,7 @@ README = (ROOT / "README.md").read_text()
 # What makes a command short or its port ephemeral; everything else of it stays.
 SHORTER = {
     "make demo": f"{sys.executable} scripts/demo.py --fast",
+    "make paper": f"{sys.executable} scripts/paper.py --pipeline video --workload bursty --seconds 60 --workers 1",
     "ipa profile configs/digits.yaml": (
         "ipa profile configs/digits.yaml --stage classify --variant mlp-xs --batches 1 --max-seconds 1 --fresh"
     ),

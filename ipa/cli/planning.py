@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
-    from ipa.policy import Solution
+    from ipa.policy import Policy, Solution
     from ipa.policy.shared import Split
     from ipa.ports import Cluster
 
@@ -171,19 +171,45 @@ def _growth_cores(planned: tuple[Asked, Plan]) -> int:
 
 
 def solve_for(
-    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None
+    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None, cv: float | None = None
 ) -> tuple[Problem, Solution]:
-    """Price and choose, timed; `time_limit_s` None is the policy's own."""
+    """Price and choose, timed; `time_limit_s` None is the policy's own.
+
+    With a `cv` the plan is certified for arrivals that vary so much. Raises UsageError where it cannot be.
+    """
     from time import perf_counter
 
     from ipa.options import price
     from ipa.policy import policy_named
 
     choose = policy_named(policy, config.pipeline, time_limit_s)
+    if cv is not None:
+        choose = _certified(config, choose, cv, time_limit_s)
     started_s = perf_counter()
     problem = price(config.pipeline, rate_rps)
     solution = choose(problem)
     return problem, replace(solution, seconds=perf_counter() - started_s)
+
+
+def _certified(config: Config, policy: Policy, cv: float, time_limit_s: float | None) -> Policy:
+    from ipa.policy.certified import certified
+    from ipa.policy.rehearsal import rehearsal, warm_up
+    from ipa.policy.solution import TIME_LIMIT_S
+
+    warm_up()
+    limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
+    return certified(policy, lambda problem: rehearsal(config, problem.rate_rps, cv), limit_s)
+
+
+def certifying(config: Config, policy: Policy, time_limit_s: float) -> Callable[[Problem, Sequence[int]], Solution]:
+    """What the loop asks under `control.certify`. Raises UsageError for a pipeline that cannot be simulated."""
+    from ipa.policy.certified import by_arrivals
+    from ipa.policy.rehearsal import warm_up
+    from ipa.simulation.stations import network
+
+    network(config)
+    warm_up()
+    return by_arrivals(config, policy, time_limit_s)
 
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:

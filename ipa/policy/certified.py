@@ -21,12 +21,13 @@ from time import perf_counter
 
 import numpy as np
 
-from ipa.domain import Allocation, Plan
+from ipa.domain import Allocation, Config, Plan
 from ipa.options import TOLERANCE, Ints, Problem
 from ipa.policy import Policy
 from ipa.policy.regions import Key, Node, Region, Rows, other_options, other_replicas
-from ipa.policy.rehearsal import Rehearsal
+from ipa.policy.rehearsal import Rehearsal, rehearsal
 from ipa.policy.solution import TIME_LIMIT_S, Solution, relative_gap
+from ipa.workload.variation import cv_of
 
 LOWER = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)
 """Utilisations at which a first plan that passes is looked for: what there is to fall back on at the time limit."""
@@ -43,6 +44,16 @@ def certified(policy: Policy, rehearse: Callable[[Problem], Rehearsal], time_lim
     def solve(problem: Problem) -> Solution:
         began_s = perf_counter()
         return _Search(problem, policy, rehearse(problem), time_limit_s, began_s + time_limit_s).run()
+
+    return solve
+
+
+def by_arrivals(config: Config, policy: Policy, time_limit_s: float) -> Callable[[Problem, Sequence[int]], Solution]:
+    """As `certified`, on arrivals as uneven as those seen: requests in each of the last seconds, oldest first."""
+
+    def solve(problem: Problem, arrivals: Sequence[int]) -> Solution:
+        cv = cv_of(arrivals)
+        return certified(policy, lambda priced: rehearsal(config, priced.rate_rps, cv), time_limit_s)(problem)
 
     return solve
 
@@ -74,9 +85,9 @@ class _Search:
         whole = [Rows(np.arange(len(stage)), stage.replicas) for stage in self.problem.stages]
         self._push(self._node(tuple(whole), whole, first))
         while self._undecided():
-            if perf_counter() > self.deadline_s:
-                return self._late()
             self._step(heappop(self.heap)[2])
+            if perf_counter() > self.deadline_s and self._undecided():
+                return self._late()
         return self._done()
 
     def _undecided(self) -> bool:

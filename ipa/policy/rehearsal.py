@@ -15,14 +15,14 @@ from ipa.domain import Config, Measurement, Pipeline, Plan, Slo
 from ipa.errors import UsageError
 from ipa.policy.sections import most_missed, percentile_s, requests_for
 from ipa.policy.solution import Certificate
-from ipa.simulation.engine import Engine
+from ipa.simulation.engine import Engine, run
 from ipa.simulation.service import SERVICES
-from ipa.simulation.stations import Network, Station, Stations, network
+from ipa.simulation.stations import Network, Servers, Station, Stations, network
 from ipa.workload.expression import LARGEST_CV, SMALLEST_CV
 from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, in_time
+from ipa.workload.variation import POISSON
 
-POISSON = 1.0
 LOOKS = 40  # at a run on its way: one that can no longer pass ends there
 EARLY, WELL = 0.25, 0.5  # after a quarter of the run half of the misses allowed by then: not hopeless
 RAREST = 1e-4  # requests in the time of one SLO: rarer ones never meet, and float64 would lose their latencies
@@ -71,10 +71,10 @@ class Rehearsal:
         if not requests:
             return self.nothing()
         latency_s = np.empty(0)
-        for run in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
-            if run.missed > most_missed(requests, slo.percentile):
+        for so_far in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
+            if so_far.missed > most_missed(requests, slo.percentile):
                 return None
-            latency_s = run.latency_s
+            latency_s = so_far.latency_s
         value_s, half_width_s = percentile_s(latency_s, slo.percentile)
         if not in_time(np.array([value_s + half_width_s]), slo.latency_s)[0]:
             return None
@@ -121,10 +121,11 @@ class Rehearsal:
         )
         own = replace(station, remaining_s=float(station.servers[0].service_s[:, 0].mean()) + around.behind_s)
         most = most_missed(requests, self.slo.percentile)
-        for run in _looks(alone, (own,), self.arrivals_s, self.slo.latency_s - around.before_s - around.behind_s):
-            if run.missed > most:
+        slo_s = self.slo.latency_s - around.before_s - around.behind_s
+        for so_far in _looks(alone, (own,), self.arrivals_s, slo_s):
+            if so_far.missed > most:
                 return True
-            if run.due > EARLY * requests and run.missed < WELL * most * run.due / requests:
+            if so_far.due > EARLY * requests and so_far.missed < WELL * most * so_far.due / requests:
                 return False
         return False
 
@@ -161,6 +162,12 @@ def _around(after: Sequence[Sequence[int]], visits: Sequence[float], least_s: Se
 
 
 # --- made of a config ------------------------------------------------------------------------------------------
+
+
+def warm_up() -> None:
+    """Compile the simulator where this machine has not yet: half a minute once, no part of a decision's time."""
+    station = Station((Servers(np.ones((1, 1)), 1.0, 1),), batch=1, wait_s=0.0, remaining_s=1.0)
+    run(Network(((),), (1.0,), inf, 1, 1), (station,), np.empty(0))
 
 
 def rehearsal(config: Config, rate_rps: float, cv: float = POISSON, seed: int = 0) -> Rehearsal:

@@ -256,7 +256,7 @@ def test_without_time_nothing_is_claimed(monkeypatch: pytest.MonkeyPatch) -> Non
     nothing = limited(monkeypatch, 0.0)
     assert nothing.evaluation is None
     assert nothing.status == "time limit"
-    assert nothing.reason == "no plan was found within 0 s that passes the simulation (0 plans tried)"
+    assert nothing.reason == "no plan was found within 0 s that passes the simulation (1 plan tried)"
 
 
 def test_one_more_replica_never_turns_a_plan_that_passes_into_one_that_fails() -> None:

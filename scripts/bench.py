@@ -8,7 +8,7 @@ from importlib import import_module
 
 from benchmarks.rows import ROOT
 
-GROUPS = ("processes", "policies", "scale", "budget", "load", "router", "batching", "endurance")
+GROUPS = ("processes", "policies", "scale", "budget", "load", "router", "batching", "endurance", "certify")
 
 
 def main(groups: list[str]) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ipa.control import Loop, Turn
-from ipa.domain import Config, ControlSettings, ForecastSettings, Limits, Objective, Pipeline
+from ipa.domain import Config, ControlSettings, ForecastSettings, Limits, Objective, Pipeline, Plan
 from ipa.options import Problem
 from ipa.policy import Solution, auto
 from ipa.policy.certified import by_arrivals
@@ -27,8 +27,8 @@ def story(world: World, pipeline: Pipeline, seconds: float) -> tuple[list[Turn],
     seen: list[float] = []
     choose = by_arrivals(config, auto.solve, 60.0)
 
-    def certify(problem: Problem, arrivals: Sequence[int]) -> Solution:
-        solution = choose(problem, arrivals)
+    def certify(problem: Problem, arrivals: Sequence[int], live: Plan | None) -> Solution:
+        solution = choose(problem, arrivals, live)
         seen.append(solution.certificate.cv if solution.certificate else 0.0)
         return solution
 
@@ -55,14 +55,27 @@ def test_a_rate_that_averages_just_carry_gets_a_plan_that_passes() -> None:
 
 def test_a_certified_plan_is_kept() -> None:
     world = World({0: 38})
-    turns, _ = story(world, PIPELINE, 60)
+    turns, _ = story(world, PIPELINE, 45)
     assert [t.at_s for t in turns if t.decision.plan] == [5]
     assert turns[-1].decision.reason == "the live plan is the best"
 
 
+def test_a_live_plan_that_would_miss_is_left_at_once_for_a_worse_one_that_passes() -> None:
+    """3 cores: two of detect/large are 75 % busy at 30 and 95 % at 38 requests/s; a third would be one too many."""
+    world = World({0: 30, 10: 38})
+    limited = replace(PIPELINE, limits=Limits(cores=3), slo=replace(PIPELINE.slo, latency_s=0.2, drop_after_s=0.4))
+    turns, _ = story(world, limited, 15)
+    applied = {t.at_s: (t.decision.reason, t.decision.plan) for t in turns if t.decision.plan}
+    assert list(applied) == [5, 15]
+    reason, plan = applied[15]
+    assert reason == "the live plan misses p99 in simulation"
+    assert plan
+    assert plan.stage("detect").variant == "small"
+
+
 def test_uneven_arrivals_raise_the_variation() -> None:
     world = World({second: (10, 50)[second % 2] for second in range(0, 60)})
-    _, seen = story(world, PIPELINE, 30)
+    _, seen = story(world, PIPELINE, 15)
     assert seen[0] == 1.0
     assert max(seen) > 3
 

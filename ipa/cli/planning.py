@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
     from ipa.policy import Policy, Solution
+    from ipa.policy.certified import Certify
     from ipa.policy.shared import Split
     from ipa.ports import Cluster
 
@@ -201,7 +202,7 @@ def _certified(config: Config, policy: Policy, cv: float, time_limit_s: float | 
     return certified(policy, lambda problem: rehearsal(config, problem.rate_rps, cv), limit_s)
 
 
-def certifying(config: Config, policy: Policy, time_limit_s: float) -> Callable[[Problem, Sequence[int]], Solution]:
+def certifying(config: Config, policy: Policy, time_limit_s: float) -> Certify:
     """What the loop asks under `control.certify`. Raises UsageError for a pipeline that cannot be simulated."""
     from ipa.policy.certified import by_arrivals
     from ipa.policy.rehearsal import warm_up

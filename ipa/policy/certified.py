@@ -22,6 +22,7 @@ from time import perf_counter
 import numpy as np
 
 from ipa.domain import Allocation, Config, Plan
+from ipa.evaluation import evaluate_live
 from ipa.options import TOLERANCE, Ints, Problem
 from ipa.policy import Policy
 from ipa.policy.regions import Key, Node, Region, Rows, other_options, other_replicas
@@ -34,8 +35,15 @@ LOWER = (0.95, 0.9, 0.8, 0.7, 0.6, 0.5, 0.35, 0.2)
 MOST_TIMES = 64  # as many replicas as failed: where a stage is asked no further how many it takes
 
 
-def certified(policy: Policy, rehearse: Callable[[Problem], Rehearsal], time_limit_s: float = TIME_LIMIT_S) -> Policy:
+def certified(
+    policy: Policy,
+    rehearse: Callable[[Problem], Rehearsal],
+    time_limit_s: float = TIME_LIMIT_S,
+    live: Plan | None = None,
+) -> Policy:
     """The policy, held to plans that pass the rehearsal of the problem; its solutions carry the certificate.
+
+    `live`: a plan to begin with; if it keeps the limits and passes, the answer is never worse.
 
     Where the time limit ends the search, the best plan so far with the gap that is left. The limit is looked at between
     two plans: what is under way for one of them is finished.
@@ -43,17 +51,22 @@ def certified(policy: Policy, rehearse: Callable[[Problem], Rehearsal], time_lim
 
     def solve(problem: Problem) -> Solution:
         began_s = perf_counter()
-        return _Search(problem, policy, rehearse(problem), time_limit_s, began_s + time_limit_s).run()
+        search = _Search(problem, policy, rehearse(problem), time_limit_s, began_s + time_limit_s)
+        return search.run(live)
 
     return solve
 
 
-def by_arrivals(config: Config, policy: Policy, time_limit_s: float) -> Callable[[Problem, Sequence[int]], Solution]:
+Certify = Callable[[Problem, Sequence[int], Plan | None], Solution]
+"""Of a problem, the arrivals seen and the live plan."""
+
+
+def by_arrivals(config: Config, policy: Policy, time_limit_s: float) -> Certify:
     """As `certified`, on arrivals as uneven as those seen: requests in each of the last seconds, oldest first."""
 
-    def solve(problem: Problem, arrivals: Sequence[int]) -> Solution:
+    def solve(problem: Problem, arrivals: Sequence[int], live: Plan | None) -> Solution:
         cv = cv_of(arrivals)
-        return certified(policy, lambda priced: rehearsal(config, priced.rate_rps, cv), time_limit_s)(problem)
+        return certified(policy, lambda priced: rehearsal(config, priced.rate_rps, cv), time_limit_s, live)(problem)
 
     return solve
 
@@ -78,10 +91,13 @@ class _Search:
     def __post_init__(self) -> None:
         self.least = [stage.replicas.copy() for stage in self.problem.stages]
 
-    def run(self) -> Solution:
+    def run(self, live: Plan | None) -> Solution:
         first = self.policy(self.problem)
         if first.evaluation is None:
             return first
+        running = evaluate_live(self.problem, live) if live else None
+        if running is not None and running.feasible:
+            self._passes(Node((), Solution(running, "", first.solver, "", None), running))
         whole = [Rows(np.arange(len(stage)), stage.replicas) for stage in self.problem.stages]
         self._push(self._node(tuple(whole), whole, first))
         while self._undecided():

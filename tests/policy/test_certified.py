@@ -221,6 +221,29 @@ def test_a_baseline_keeps_what_it_fixes() -> None:
     assert solved(few, 120.0, "rim").evaluation is None
 
 
+def test_a_live_plan_that_passes_is_where_the_search_begins() -> None:
+    pipeline = random_chain(2, 3, 5, tightness=2)
+    config, problem = config_of(pipeline), price(pipeline, 20.0)
+    best = solved(pipeline, 20.0).evaluation
+    assert best
+
+    def after(live: Plan, time_limit_s: float) -> Solution:
+        return certified.certified(auto.solve, short(config), time_limit_s, live)(problem)
+
+    again = after(best.plan, inf)
+    assert again.evaluation
+    assert again.evaluation.plan == best.plan
+    assert again.certificate
+    generous = Plan(tuple(replace(a, replicas=a.replicas + 9) for a in best.plan.allocations))
+    assert after(generous, inf).evaluation == best
+    kept = after(generous, 0.0)
+    assert kept.status == "time limit"
+    assert kept.evaluation
+    assert kept.evaluation.plan == generous
+    too_few = Plan(tuple(replace(a, replicas=1) for a in best.plan.allocations))
+    assert after(too_few, inf).evaluation == best
+
+
 def test_full_batches_that_wait_are_certified_as_they_wait() -> None:
     pipeline = two_stages(Limits(replicas=9), 0.15)
     config = replace(config_of(pipeline), router=RouterSettings("full", batch_wait_s=0.05))

@@ -22,7 +22,7 @@ from time import perf_counter
 import numpy as np
 
 from ipa.domain import Allocation, Config, Plan
-from ipa.evaluation import evaluate_live
+from ipa.evaluation import only_live
 from ipa.options import TOLERANCE, Ints, Problem
 from ipa.policy import Policy
 from ipa.policy.regions import Key, Node, Region, Rows, other_options, other_replicas
@@ -95,9 +95,7 @@ class _Search:
         first = self.policy(self.problem)
         if first.evaluation is None:
             return first
-        running = evaluate_live(self.problem, live) if live else None
-        if running is not None and running.feasible:
-            self._passes(Node((), Solution(running, "", first.solver, "", None), running))
+        self._start(live)
         whole = [Rows(np.arange(len(stage)), stage.replicas) for stage in self.problem.stages]
         self._push(self._node(tuple(whole), whole, first))
         while self._undecided():
@@ -105,6 +103,13 @@ class _Search:
             if perf_counter() > self.deadline_s and self._undecided():
                 return self._late()
         return self._done()
+
+    def _start(self, live: Plan | None) -> None:
+        """Simulate the live plan, if the policy could choose it."""
+        only = only_live(self.problem, live) if live else None
+        solution = self.policy(only) if only else None
+        if solution and solution.evaluation and solution.evaluation.plan == live:
+            self._passes(Node((), solution, solution.evaluation))
 
     def _undecided(self) -> bool:
         return bool(self.heap) and (self.best is None or self.heap[0][0] < self.best.key)

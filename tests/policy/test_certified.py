@@ -244,6 +244,17 @@ def test_a_live_plan_that_passes_is_where_the_search_begins() -> None:
     assert after(too_few, inf).evaluation == best
 
 
+def test_a_live_plan_that_the_policy_may_not_choose_is_no_start() -> None:
+    pipeline = two_stages(slo_s=0.2)
+    free = solved(pipeline, 20.0).evaluation
+    assert free
+    choose = certified.certified(POLICIES["fa2-low"], short(config_of(pipeline)), inf, free.plan)
+    found = choose(price(pipeline, 20.0)).evaluation
+    assert found
+    assert [a.variant for a in found.plan.allocations] == ["small", "light"]
+    assert [a.variant for a in free.plan.allocations] != ["small", "light"]
+
+
 def test_full_batches_that_wait_are_certified_as_they_wait() -> None:
     pipeline = two_stages(Limits(replicas=9), 0.15)
     config = replace(config_of(pipeline), router=RouterSettings("full", batch_wait_s=0.05))

@@ -28,13 +28,15 @@ class NoFeasiblePlanError(IpaError):
 class Asked:
     """A pipeline, the rate to plan for, and what runs of it, to compare with and to apply to; None if it is not asked.
 
-    `weight` is what a unit of its objective counts where several pipelines share a budget.
+    `weight` is what a unit of its objective counts where several pipelines share a budget. `arrivals`: the requests in
+    each second that the rate was forecast from; () if it was given.
     """
 
     config: Config
     rate_rps: float
     cluster: Cluster | None
     weight: float = 1.0
+    arrivals: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -67,8 +69,9 @@ def ask(configs: Sequence[Config], rates: Sequence[str], weights: Sequence[str],
     asked = []
     for config, name in zip(configs, names, strict=True):
         run = None if dry_run and name in rate_of else running_pipeline(config)
-        rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, run[1])
-        asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0)))
+        arrivals = () if run is None or name in rate_of else run[1].arrivals(config.forecast.window_s)
+        rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, arrivals)
+        asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0), arrivals))
     return asked
 
 
@@ -232,13 +235,13 @@ def running_pipeline(config: Config) -> tuple[LocalCluster, RouterMonitor]:
     return LocalCluster(state), RouterMonitor(state)
 
 
-def forecast_rps(config: Config, monitor: RouterMonitor) -> float:
-    """The forecast from what the router counted. Raises Unavailable in its first second."""
+def forecast_rps(config: Config, arrivals: Sequence[int]) -> float:
+    """The forecast from what the router counted, a number a second. Raises Unavailable in its first second."""
     from ipa.errors import Unavailable
     from ipa.forecast import forecast
 
     settings = config.forecast
-    predicted = forecast(monitor.arrivals(settings.window_s), settings.horizon_s, settings)
+    predicted = forecast(arrivals, settings.horizon_s, settings)
     if predicted is None:
         raise Unavailable("the router has not counted a whole second yet: try again, or give --rate")
     return predicted.rate_rps

@@ -55,7 +55,8 @@ def solve(
     cv: Annotated[
         float | None,
         typer.Option(
-            metavar="X", help="With --certify: how uneven arrivals are, deviation / mean; default 1, Poisson."
+            metavar="X",
+            help="With --certify: how uneven arrivals are, deviation / mean; default: as seen; with --rate 1, Poisson.",
         ),
     ] = None,
     output: Annotated[
@@ -70,6 +71,7 @@ def solve(
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.report.pictures import check_plot_file
+    from ipa.workload.variation import cv_of
 
     if exit_code and (frontier or not dry_run):
         raise UsageError("--exit-code only goes with --dry-run")
@@ -95,7 +97,7 @@ def solve(
     if frontier:
         raise typer.Exit(_frontier(asked[0], budget, plot, output))
     if len(asked) == 1:
-        variation = (1.0 if cv is None else cv) if certify else None
+        variation = (cv_of(asked[0].arrivals) if cv is None else cv) if certify else None
         planned, differs = _one(asked[0], budget, policy, limit_s, output, explain=explain, cv=variation)
     else:
         planned, differs = _several(asked, budget, policy, output)

@@ -46,7 +46,7 @@ def certified(
     `live`: a plan to begin with; if it keeps the limits and passes, the answer is never worse.
 
     Where the time limit ends the search, the best plan so far with the gap that is left. The limit is looked at between
-    two plans: what is under way for one of them is finished.
+    calls of `policy` and between plans: what is under way is finished.
     """
 
     def solve(problem: Problem) -> Solution:
@@ -100,9 +100,9 @@ class _Search:
         self._push(self._node(tuple(whole), whole, first))
         while self._undecided():
             self._step(heappop(self.heap)[2])
-            if perf_counter() > self.deadline_s and self._undecided():
-                return self._late()
-        return self._done()
+            if perf_counter() > self.deadline_s:
+                break
+        return self._answer()
 
     def _start(self, live: Plan | None) -> None:
         """Simulate the live plan, if the policy could choose it."""
@@ -116,12 +116,12 @@ class _Search:
 
     def _step(self, node: Node) -> None:
         if self._stale(node):
-            self._push(self._solved(node.region))
+            self._push(self._solved(node.region, node.reach))
         elif self._passes(node):
             if node.solution.gap:
                 self._part(node)
         elif self._raise(node):
-            self._push(self._solved(node.region))
+            self._push(self._solved(node.region, node.reach))
         else:
             if self.best is None:
                 self._fall_back()
@@ -132,8 +132,11 @@ class _Search:
             heappush(self.heap, (node.key, self.pushed, node))
             self.pushed += 1
 
-    def _solved(self, region: Region) -> Node | None:
-        """The region with its best plan; None if nothing is left of it."""
+    def _solved(self, region: Region, reach: float) -> Node | None:
+        """A region, whose plans `reach` so much at most, with its best plan; None: nothing is left of it, or no time."""
+        if perf_counter() > self.deadline_s:
+            self.open = max(self.open, reach)
+            return None
         left = [self._left(s, rows) for s, rows in enumerate(region)]
         if not all(len(rows.options) for rows in left):
             return None
@@ -216,13 +219,13 @@ class _Search:
         """One combination of options is parted by replicas. Of several the plan's own becomes a region for itself."""
         if all(len(rows.options) == 1 for rows in node.region):
             for region in other_replicas(node):
-                self._push(self._solved(region))
+                self._push(self._solved(region, node.reach))
             return
         for region in other_options(node):
-            self._push(self._solved(region))
+            self._push(self._solved(region, node.reach))
         least = [self._least(self.rehearsal.hopeless, node, s) for s in range(len(node.region))]
         own = (Rows(np.array([k]), np.array([n])) for k, n in zip(node.best.choice, least, strict=True))
-        self._push(self._solved(tuple(own)))
+        self._push(self._solved(tuple(own), node.reach))
 
     def _fall_back(self) -> None:
         """A plan that passes, perhaps not the best: all replicas of the problem at lower and lower utilisation."""
@@ -231,42 +234,34 @@ class _Search:
                 Rows(np.arange(len(s)), np.ceil(s.replicas / utilisation - TOLERANCE).astype(np.int64))
                 for s in self.problem.stages
             )
-            node = self._solved(region)
-            if node is None or perf_counter() > self.deadline_s or self._passes(node):
+            node = self._solved(region, -inf)
+            if node is None or self._passes(node):
                 return
 
     # --- the answer ----------------------------------------------------------------------------------------------
 
-    def _done(self) -> Solution:
-        if self.best is None:
-            slo = self.rehearsal.slo
-            reason = f"no plan keeps p{slo.percentile:g} within {slo.latency_s:g} s in simulation"
-            return self._none(reason, "infeasible" if self.open == -inf else "time limit")
-        objective = self.best.best.objective
-        if self.open > objective + TOLERANCE:
-            return self._found("the best plan found to pass the simulation", "time limit", self.open)
-        return self._found("proven best of the plans that pass the simulation", "optimal", objective)
+    def _answer(self) -> Solution:
+        reach = max(self.open, -self.heap[0][0][0] if self.heap else -inf)
+        within = f"within {self.time_limit_s:g} s"
+        if self.best is not None:
+            if reach <= self.best.best.objective + 2 * TOLERANCE:
+                return self._found(self.best, "proven best of the plans that pass the simulation", "optimal", -inf)
+            return self._found(self.best, f"the best plan found {within} to pass the simulation", "time limit", reach)
+        if reach > -inf:
+            return self._none(f"no plan was found {within} that passes the simulation", "time limit")
+        slo = self.rehearsal.slo
+        return self._none(f"no plan keeps p{slo.percentile:g} within {slo.latency_s:g} s in simulation", "infeasible")
 
-    def _late(self) -> Solution:
-        bound = max(self.open, -self.heap[0][0][0])
-        if self.best is None:
-            return self._none(
-                f"no plan was found within {self.time_limit_s:g} s that passes the simulation", "time limit"
-            )
-        reason = f"the best plan found within {self.time_limit_s:g} s to pass the simulation"
-        return self._found(reason, "time limit", bound)
-
-    def _found(self, reason: str, status: str, bound: float) -> Solution:
-        assert self.best is not None
-        found, solver = self.best.best, self.best.solution.solver
-        certificate = self.best.solution.certificate
+    def _found(self, passed: Node, reason: str, status: str, reach: float) -> Solution:
+        best, certificate = passed.best, passed.solution.certificate
         assert certificate is not None
+        bound = max(best.objective, reach)
         return Solution(
-            found,
+            best,
             f"{reason} ({_tried(self.tried)})",
-            solver,
+            passed.solution.solver,
             status,
-            relative_gap(found.objective, bound) if status != "optimal" else 0.0,
+            relative_gap(best.objective, bound),
             bound=bound,
             certificate=replace(certificate, plans_tried=self.tried),
         )

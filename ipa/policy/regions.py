@@ -42,12 +42,16 @@ class Node:
     best: Evaluation
 
     @property
+    def reach(self) -> float:
+        """The most that a plan of the region can be worth."""
+        if not self.solution.gap:
+            return self.best.objective
+        return inf if self.solution.bound is None else self.solution.bound
+
+    @property
     def key(self) -> Key:
-        """Smaller is tried first. What an unproven plan leaves open counts as much as it may be."""
-        bound = self.best.objective
-        if self.solution.gap:
-            bound = inf if self.solution.bound is None else self.solution.bound
-        return (-round(bound, 9), *_ties(self.best))
+        """Smaller is tried first."""
+        return (-round(self.reach, 9), *_ties(self.best))
 
 
 def _ties(plan: Evaluation) -> tuple[float, int, list[tuple[str, str, int]]]:

@@ -133,7 +133,7 @@ class _Search:
             self.pushed += 1
 
     def _solved(self, region: Region, reach: float) -> Node | None:
-        """A region, whose plans `reach` so much at most, with its best plan; None: nothing is left of it, or no time."""
+        """A region, whose plans `reach` so much at most, with its best plan; None: nothing is left, or no time."""
         if perf_counter() > self.deadline_s:
             self.open = max(self.open, reach)
             return None

@@ -125,7 +125,7 @@ def certificate_words(certificate: dict[str, Any]) -> str:
         return f"nothing arrives, so nothing is late ({tried})"
     value, half = 1e3 * certificate["latency_s"], 1e3 * certificate["half_width_s"]
     digits = 0 if value >= 100 else 1 if value >= 10 else 2
-    arrivals = "Poisson" if certificate["cv"] == 1 else f"Gamma with cv {certificate['cv']:g}"
+    arrivals = "Poisson" if certificate["cv"] == 1 else f"Gamma with cv {certificate['cv']:.3g}"
     return (
         f"p{certificate['percentile']:g} = {value:.{digits}f} ± {half:.{digits}f} ms "
         f"({certificate['requests']:,} simulated arrivals, {arrivals}; {tried})"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests.dataplane.processes import free_ports
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
@@ -20,21 +24,23 @@ SHORTER = {
     "ipa profile configs/digits.yaml": (
         "ipa profile configs/digits.yaml --stage classify --variant mlp-xs --batches 1 --max-seconds 1 --fresh"
     ),
-    "--port 8080": "--port 0",
+    "--port 8080 --rate 20": "--port 8080 --grpc-port 0 --rate 20",
     "poisson:20x30s": "poisson:20x3s",
     "--duration 60s": "--duration 6s",
 }
 # These contain this test or set up what it runs in; CI runs them itself, here they must exist.
 MAKE_ONLY_NAMED = ("make setup", "make test", "make check", "make bench", "make help")
 
-# After `ipa serve … &`: until every replica is warm, or it has died.
-READY = """
-import json, os, urllib.request
-state = json.load(open(os.environ["XDG_RUNTIME_DIR"] + "/ipa/digits/state.json"))
-urllib.request.urlopen(state["url"] + "/v2/health/ready")
-"""
-WAIT = f"""
-until {sys.executable} -c '{READY}' 2>/dev/null; do
+PORTS = ("8080", "8081", "9080", "9081")
+
+# After `… &`: what to ask until it answers, or its process has died.
+READY = {
+    "ipa serve": "8080/v2/health/ready",
+    "ipa router": "8080/v2/health/ready",
+    "mlserver start": "9080/v2/models/lstm-m/ready",
+}
+WAIT = """
+until curl -fsS -o ready.json http://127.0.0.1:{path} 2>curl.log; do
   kill -0 $!
   sleep 0.2
 done
@@ -60,8 +66,15 @@ def script(block: str) -> str:
             command = command.replace(long, short)
         lines.append(command)
         if command.endswith("&"):
-            lines.append(WAIT)
-    return "\n".join(lines)
+            (path,) = (path for started, path in READY.items() if started in command)
+            lines.append(WAIT.format(path=path))
+    return on_free_ports("\n".join(lines))
+
+
+def on_free_ports(commands: str) -> str:
+    for port, free in zip(PORTS, free_ports(len(PORTS)), strict=True):
+        commands = re.sub(rf"\b{port}\b", str(free), commands)
+    return commands
 
 
 @pytest.mark.slow
@@ -72,18 +85,24 @@ def test_every_command_works(block: str, tmp_path: Path) -> None:
     runtime = tmp_path / "run"
     runtime.mkdir(mode=0o700)
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
+    with subprocess.Popen(
         ["bash", "-c", script(block)],
         cwd=tmp_path,
         env={**os.environ, "PATH": path, "XDG_RUNTIME_DIR": str(runtime)},
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr
+        start_new_session=True,
+    ) as shell:
+        try:
+            out, err = shell.communicate(timeout=200)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(shell.pid, signal.SIGKILL)  # what a session that failed half-way has left running
+    assert shell.returncode == 0, out + err
+    assert "Traceback" not in err
 
 
 def test_every_command_of_the_tool_has_its_section() -> None:
-    for command in ("profile", "fit", "solve", "serve", "load", "trace", "adapt"):
+    for command in ("profile", "fit", "solve", "serve", "router", "load", "trace", "adapt", "simulate", "report"):
         assert f"### `ipa {command}`" in README

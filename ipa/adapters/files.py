@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,21 +26,28 @@ def read_text(path: Path) -> str:
 
 def load_config(path: Path) -> Config:
     """A config with its whole profile. Raises ConfigError with all that is wrong, UsageError if it is no file."""
-    return _load(path, profiled=True)
+    return _load(path, lambda _: True)
 
 
 def load_config_unmeasured(path: Path) -> Config:
     """A config whose measurements may be missing: enough for `ipa profile` and `ipa load`."""
-    return _load(path, profiled=False)
+    return _load(path, lambda _: False)
 
 
-def _load(path: Path, profiled: bool) -> Config:
+def load_config_as_measured(path: Path) -> Config:
+    """A config with its measurements if there is a file of them: enough for `ipa router`."""
+    return _load(path, Path.exists)
+
+
+def _load(path: Path, is_measured: Callable[[Path], bool]) -> Config:
+    """`is_measured` says of the file of measurements whether it is to be read."""
     spec = validate(parse_yaml(read_text(path), str(path)), str(path))
     profiles = path.parent / spec.profiles
     variants, problems = _rows(profiles / "variants.csv", VariantRow, _VARIANT_KEY)
     measurements: list[MeasurementRow] | None = None
-    if profiled:
-        measurements, more = _rows(profiles / "measurements.csv", MeasurementRow, _MEASUREMENT_KEY)
+    measured = profiles / "measurements.csv"
+    if is_measured(measured):
+        measurements, more = _rows(measured, MeasurementRow, _MEASUREMENT_KEY)
         problems += more
     # Rows with broken cells are left out: what then looks missing would only repeat their message.
     config, found = build(spec, variants, measurements, path.parent)

@@ -41,14 +41,20 @@ def find_target(pipeline: str, url: str | None, protocol: str | None) -> Target:
     name = protocol or ("grpc" if url is not None and url.startswith(SCHEME) else "http")
     spoken = PROTOCOLS[name]
     run = attach(pipeline)
+    local = None if run is None else _local_url(run, name)
     if url is not None:
         url = spoken.check_url(url)
-        return Target(pipeline, url, spoken, run if run is not None and url == run.url.rstrip("/") else None)
+        return Target(pipeline, url, spoken, run if url == local else None)
     if run is None:
         raise UsageError(f"nothing runs under the name {pipeline!r}: start `ipa serve`, or give --url")
-    if name != "http":
-        raise UsageError(f"--protocol {name} needs --url, as in --url grpc://127.0.0.1:8081")
-    return Target(pipeline, run.url.rstrip("/"), spoken, run)
+    if local is None:
+        raise UsageError(f"the run of {pipeline!r} does not say where it speaks {name}: give --url")
+    return Target(pipeline, local, spoken, run)
+
+
+def _local_url(run: RunState, protocol: str) -> str | None:
+    address = run.grpc_address if protocol == "grpc" else run.url
+    return None if address is None else PROTOCOLS[protocol].check_url(address)
 
 
 def encode_bodies(target: Target, payloads: Sequence[Payload]) -> tuple[Bodies, str | None]:

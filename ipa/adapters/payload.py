@@ -21,7 +21,7 @@ KEEP_BYTES = 256 * 2**20
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Payload:
-    """`inputs`: float32 [N, …], finite; `labels`: [N], compared with the first output, never sent."""
+    """`inputs`: float32 [N, …], finite; `labels`: [N], compared with the first output, never sent; None if unknown."""
 
     source: Path
     inputs: NDArray[np.float32]
@@ -37,8 +37,12 @@ class InputTensor:
     shape: tuple[int, ...]
 
 
-def read_payloads(paths: Sequence[Path], configured: Path | None) -> tuple[Payload, ...]:
-    """The samples of `paths`, or of the configured file if there are none. Raises ConfigError at the first bad one."""
+def read_payloads(
+    paths: Sequence[Path], configured: Path | None, default: Payload | None = None
+) -> tuple[Payload, ...]:
+    """The samples of `paths`, else of the configured file, else `default`. Raises ConfigError at the first bad one."""
+    if not paths and configured is None and default is not None:
+        return (default,)
     return tuple(map(read_payload, paths)) if paths else (read_payload(configured),)
 
 

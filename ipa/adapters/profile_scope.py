@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ipa.adapters.profile_files import PointKey
+from ipa.adapters.serving import onnx_runtime
 from ipa.domain import Config, Pipeline, Stage, Variant
 from ipa.errors import UsageError
 
@@ -70,6 +71,8 @@ def without(jobs: tuple[Job, ...], present: Set[PointKey]) -> tuple[Job, ...]:
 
 def check(config: Config, jobs: tuple[Job, ...]) -> None:
     """Raises UsageError unless every model file is there and this machine has the cores."""
+    if config.serving.runtime != "onnx":
+        raise UsageError(f"serving.runtime {config.serving.runtime}: only the models of onnx can be profiled")
     if config.serving.models is None:
         raise UsageError("serving.models is not set: the folder with STAGE/VARIANT.onnx is needed to profile")
     available = os.cpu_count() or 1
@@ -87,7 +90,7 @@ def check(config: Config, jobs: tuple[Job, ...]) -> None:
 
 def model_file(config: Config, stage: Stage, variant: Variant) -> Path:
     assert config.serving.models is not None, "check() comes first"
-    return config.serving.models / stage.name / f"{variant.name}.onnx"
+    return onnx_runtime.model_file(config.serving.models, stage.name, variant.name)
 
 
 def most_accurate(stage: Stage) -> Variant:

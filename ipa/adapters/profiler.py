@@ -25,6 +25,7 @@ from ipa.adapters.profile_files import (
     write_table,
 )
 from ipa.adapters.profile_scope import HARDWARE, Job, model_file, most_accurate, stage_before
+from ipa.adapters.serving.onnx_runtime import OnnxServer
 from ipa.adapters.serving.replica_process import ReplicaProcess, ReplicaSpec, start_replica
 from ipa.dataplane.batching import merge, split
 from ipa.dataplane.replica import Replica
@@ -125,7 +126,8 @@ async def _server(
 ) -> AsyncIterator[tuple[ReplicaProcess, Replica]]:
     name = f"{stage.name}-{variant.name}-{cores}"
     # Warmed up for batch 1 alone: load_s must not depend on which batches are profiled.
-    spec = ReplicaSpec(name, stage.name, variant.name, model_file(config, stage, variant), cores, batch=1)
+    server = OnnxServer(model_file(config, stage, variant), cores)
+    spec = ReplicaSpec(name, stage.name, variant.name, server, batch=1)
     process = await start_replica(spec, logs)
     try:
         replica = Replica(process.address, variant.name)

@@ -12,7 +12,10 @@ from ipa.cli.adapt import adapt
 from ipa.cli.fit import fit
 from ipa.cli.load import load
 from ipa.cli.profile import profile
+from ipa.cli.report import report
+from ipa.cli.router import router
 from ipa.cli.serve import serve
+from ipa.cli.simulate import simulate
 from ipa.cli.solve import solve
 from ipa.cli.trace import trace
 from ipa.errors import IpaError
@@ -26,7 +29,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, fit, solve, serve, load, adapt):
+for command in (profile, fit, solve, serve, router, load, adapt, simulate, report):
     app.command()(command)
 app.add_typer(trace, name="trace")
 

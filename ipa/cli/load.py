@@ -60,6 +60,7 @@ def load(
     from ipa.adapters.load_target import encode_bodies, find_target, send
     from ipa.adapters.loadgen import Load, sample_order, schedule
     from ipa.adapters.payload import read_payloads
+    from ipa.adapters.serving.runtimes import RUNTIMES
     from ipa.adapters.trace_files import load_trace
     from ipa.durations import duration_s, positive_duration_s
     from ipa.report import load as report
@@ -78,7 +79,7 @@ def load(
     timeout_s = max(4 * slo_s, 30.0) if timeout is None else positive_duration_s("--timeout", timeout)
     warm_up_s = duration_s("--warm-up", warm_up)
     intended_s = schedule(load_trace(trace), seed)
-    payloads = read_payloads(payload or [], settings.payload)
+    payloads = read_payloads(payload or [], settings.payload, RUNTIMES[settings.serving.runtime].payload)
     target = find_target(settings.pipeline.name, url, protocol)
     bodies, warning = encode_bodies(target, payloads)
     report.warn(warning)

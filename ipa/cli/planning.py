@@ -99,6 +99,17 @@ def weights_given(texts: Sequence[str], names: Sequence[str]) -> dict[str, float
     return by_name
 
 
+def each_once(option: str, text: str) -> list[str]:
+    """`a,b` → the words. Raises UsageError for an empty one and for one that comes twice."""
+    words = [word.strip() for word in text.split(",")]
+    for at, word in enumerate(words):
+        if not word:
+            raise UsageError(f"{option} {text!r}: an entry between commas is empty")
+        if word in words[:at]:
+            raise UsageError(f"{option} {text!r}: {word!r} is named twice")
+    return words
+
+
 def _named(option: str, text: str, names: Sequence[str], what: str) -> tuple[str, float]:
     """`NAME=X` or `X` → a known name or "", and the number. Raises UsageError."""
     name, separator, number = text.rpartition("=")
@@ -199,8 +210,9 @@ def _certified(config: Config, policy: Policy, cv: float, time_limit_s: float | 
     from ipa.policy.certified import certified
     from ipa.policy.rehearsal import rehearsal, warm_up
     from ipa.policy.solution import TIME_LIMIT_S
+    from ipa.simulation.stations import network
 
-    warm_up()
+    warm_up(network(config))
     limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
     return certified(policy, lambda problem: rehearsal(config, problem.rate_rps, cv), limit_s)
 
@@ -211,8 +223,7 @@ def certifying(config: Config, policy: Policy, time_limit_s: float) -> Certify:
     from ipa.policy.rehearsal import warm_up
     from ipa.simulation.stations import network
 
-    network(config)
-    warm_up()
+    warm_up(network(config))
     return by_arrivals(config, policy, time_limit_s)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from ipa.config.allocation import at_base_cores, base_cores_problems
 from ipa.config.policies import policy_problems
 from ipa.config.profile import MeasurementRow, VariantRow
-from ipa.config.schema import PipelineSpec, StageSpec
+from ipa.config.schema import RUNTIMES, PipelineSpec, StageSpec
 from ipa.domain import (
     Config,
     ControlSettings,
@@ -176,7 +176,7 @@ def _registry_problems(spec: PipelineSpec) -> Iterator[Violation]:
     for where, name, registry in (
         ("latency.model", spec.latency.model, MODELS),
         ("forecast.predictor", spec.forecast.predictor, PREDICTORS),
-        ("serving.runtime", spec.serving.runtime, {"onnx": None}),
+        ("serving.runtime", spec.serving.runtime, RUNTIMES),
     ):
         if name not in registry:
             yield Violation(where, f"{name!r} is not known: one of {', '.join(registry)}")

@@ -98,6 +98,10 @@ def _fixed(value: object) -> object:
     return value
 
 
+# Their programs are in adapters.serving.runtimes, above this room.
+RUNTIMES = ("onnx", "sleep")
+
+
 class ServingSpec(Spec):
     runtime: str = "onnx"
     models: str | None = None

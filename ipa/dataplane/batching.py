@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Sequence
+from itertools import accumulate
 
 import numpy as np
 
@@ -28,10 +29,9 @@ def split(tensors: Tensors, rows: Sequence[int]) -> list[Tensors]:
     for name, array in tensors.items():
         if array.ndim == 0 or array.shape[0] != total:
             raise ServingError(f"output {name!r} has shape {list(array.shape)} for a batch of {total} rows")
-    ends = np.cumsum(rows).tolist()
     return [
         {name: array[end - count : end] for name, array in tensors.items()}
-        for end, count in zip(ends, rows, strict=True)
+        for end, count in zip(accumulate(rows), rows, strict=True)
     ]
 
 

@@ -104,8 +104,8 @@ def _seconds(row: object, name: str, where: str) -> float:
 def _replica(row: object, where: str) -> ReplicaSpec:
     spec = ReplicaSpec(*(_field(row, name, str, where) for name in ("id", "address", "model", "variant")))
     host, _, port = spec.address.rpartition(":")
-    if not host or not port.isdecimal():
-        raise PlanError(f"{where}.address: {spec.address!r} must be HOST:PORT")
+    if not host or not (port.isascii() and port.isdecimal() and len(port) <= 5 and 0 < int(port) < 65536):
+        raise PlanError(f"{where}.address: {spec.address!r} must be HOST:PORT, with a port from 1 to 65535")
     return spec
 
 

@@ -72,11 +72,11 @@ class Service:
         is a refusal.
         """
         model = self.model
-        if model is None:
+        if model is None:  # nobody can tell yet whether the request is valid: it is an arrival, and dropped
+            self._arrived(receipt)
             return self._refused(outcome.no_plan())
         request = parse(model)
-        self._arrivals.count(receipt.wall_s)
-        self.metrics.requests.inc()
+        self._arrived(receipt)
         try:
             tensors = await self._router.answer(request.tensors, request.rows, receipt.at_s)
         except asyncio.CancelledError:
@@ -91,6 +91,11 @@ class Service:
         self.metrics.answers.inc()
         self.metrics.latency.observe(self._clock() - receipt.at_s)
         return answer
+
+    def _arrived(self, receipt: Receipt) -> None:
+        """Each arrival ends as one answer, drop or error: `_refused` and `infer` count those."""
+        self._arrivals.count(receipt.wall_s)
+        self.metrics.requests.inc()
 
     def _refused(self, refusal: Refusal) -> Refusal:
         if refusal.reason == "failed":

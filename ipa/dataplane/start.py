@@ -73,6 +73,7 @@ def _value(document: dict[str, Any], name: str, kind: str) -> Any:
 def _check(start: Start) -> None:
     rules = {
         "pipeline": (start.pipeline != "" and "/" not in start.pipeline, "a name without /"),
+        "host": (start.host != "", "an address, as 0.0.0.0 for everywhere"),
         "admin_token": (start.admin_token != "", "not empty"),
         "port": (0 <= start.port <= 65535, "0 to 65535"),
         "grpc_port": (0 <= start.grpc_port <= 65535, "0 to 65535"),

@@ -117,6 +117,7 @@ class Rehearsal:
             self.network,
             after=((),),
             probability=(self.visits[stage],),
+            coins=(),
             drop_after_s=self.network.drop_after_s - around.before_s,
         )
         own = replace(station, remaining_s=float(station.servers[0].service_s[:, 0].mean()) + around.behind_s)
@@ -164,10 +165,12 @@ def _around(after: Sequence[Sequence[int]], visits: Sequence[float], least_s: Se
 # --- made of a config ------------------------------------------------------------------------------------------
 
 
-def warm_up() -> None:
+def warm_up(graph: Network) -> None:
     """Compile the simulator where this machine has not yet: half a minute once, no part of a decision's time."""
     station = Station((Servers(np.ones((1, 1)), 1.0, 1),), batch=1, wait_s=0.0, remaining_s=1.0)
-    run(Network(((),), (1.0,), inf, 1, 1), (station,), np.empty(0))
+    alone = replace(graph, after=((),), probability=(1.0,), coins=())
+    for each in (graph, alone):
+        run(each, [station] * len(each.after), np.empty(0))
 
 
 def rehearsal(config: Config, rate_rps: float, cv: float = POISSON, seed: int = 0) -> Rehearsal:

@@ -24,44 +24,47 @@ Records = Any  # a structured array: numba reads and writes its fields in place
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Nothing is allocated here, so references need no counting (_nrt): with it a run takes 20 times as long.
-_OPTIONS: Any = {"cache": True, "_nrt": False}
+OPTIONS: Any = {"cache": True, "_nrt": False, "error_model": "numpy"}
 
-DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING, MORE_OUTPUT = range(5)
+DONE, MORE_REQUESTS, MORE_QUEUE, MORE_PENDING = range(4)
 ANSWERED, LATE, FULL, NO_REPLICA = range(4)
 DRAWS = 1000  # the stream of a stage's service times; below it are the streams of the coins
 
 
-def _fields(integers: str, floats: str) -> np.dtype[Any]:
+def fields(integers: str, floats: str) -> np.dtype[Any]:
     return np.dtype(
         [*((name, np.int64) for name in integers.split()), *((name, np.float64) for name in floats.split())]
     )
 
 
-# Of the run: the rules that hold throughout, and how full the arrays are. `pending_s`: when all pending are due.
-RUN = _fields("queue_limit in_flight seed free pending ended received", "drop_after_s pending_s")
-# Of a stage. `parents`: a bit for each stage it waits for. `live`: replicas that take batches. `present`, `working`:
-# requests in the stage, batches in service; with _s = Σ ends − Σ starts, `_s + count × now` is the integral over time.
-STAGE = _fields(
-    "parents batch live readies busy_head busies head tail waiting present working changed",
-    "probability wait_s remaining_s wake_s present_s working_s",
+# Of the run: the rules that hold throughout, and how full the arrays are. `waits`: whether any stage fills batches.
+# `forks`: whether any two stages wait for the same one. Pending are those from `due` up to `pending`, at `pending_s`.
+RUN = fields("queue_limit in_flight seed waits forks free due pending ended received", "drop_after_s pending_s")
+# Of a stage. `parents`: a bit for each stage it waits for. `coin`, `coin_from`, `probability`: see stations.Network.
+# `live`: replicas that take batches. `present`, `working`: requests in the stage, replicas at work; with _s = Σ ends −
+# Σ starts, `_s + count × now` is the integral over time.
+STAGE = fields(
+    "parents coin batch live readies busy_head busies head tail waiting present working changed",
+    "probability coin_from wait_s remaining_s wake_s present_s working_s",
 )
 # A slot of a stage is a replica; slots are in the order of preference. `turn`: which of its places is filled next.
-SLOT = _fields("kind load turn retired", "free_s")
-# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn.
-BUSY = _fields("first place", "done_s")
-WAITING = _fields("request", "queued_s")
+SLOT = fields("kind load turn retired", "free_s")
+# A batch in service; those of a stage are a ring, sorted. `place` = slot × in_flight + turn is where it is held.
+BUSY = fields("slot place", "done_s")
+WAITING = fields("request", "queued_s")
 # A request under way; bit s of a mask is stage s. `over`: answered there, or skipped.
-REQUEST = _fields("number begun over ran queued references gone", "received_s accuracy")
-PENDING = _fields("request stage", "")
-ENDED = _fields("number outcome stage", "at_s accuracy")
+REQUEST = fields("number begun over ran queued references gone", "received_s accuracy")
+PENDING = fields("request stage", "")
+ENDED = np.dtype([("number", np.int64), ("at_s", float), ("accuracy", float), ("outcome", np.int8), ("stage", np.int8)])
 
 
 class State(NamedTuple):
     run: Records  # (1,)
     stages: Records  # (stage,)
     slots: Records  # (stage, slot)
-    ready: Ints  # (stage, ·): load × slots + slot of who may take a batch, descending: the first choice is last
+    ready: Ints  # (stage, ·): load · 2³² + slot of who may take a batch, descending: the first choice is last
     busy: Records  # (stage, ring)
+    done_s: Floats  # (stage,): when its next batch is done; inf if none is in service
     held: Ints  # (stage, place, ·): how many requests, then which
     queue: Records  # (stage, ring)
     service_s: Floats  # (kind, level, batch − 1)
@@ -74,7 +77,7 @@ class State(NamedTuple):
 
 def compiled(function: F) -> F:
     """All become one function: a call that hands on the state would cost more than most of what is done with it."""
-    return cast(F, numba.njit(forceinline=True, **_OPTIONS)(function))
+    return cast(F, numba.njit(forceinline=True, **OPTIONS)(function))
 
 
 @compiled
@@ -90,11 +93,21 @@ def uniform(seed: int, stream: int, number: int) -> float:
 
 
 @compiled
-def _drawn_s(state: State, kind: int, stage: int, size: int, first: int) -> float:
-    levels = state.service_s.shape[1]
+def _smallest(state: State, stage: int, place: int) -> int:
+    """The smallest request number in a batch."""
+    first = state.requests[state.held[stage, place, 1]].number
+    for member in range(2, state.held[stage, place, 0] + 1):
+        first = min(first, state.requests[state.held[stage, place, member]].number)
+    return first  # type: ignore[no-any-return]
+
+
+@compiled
+def _service_s(state: State, kind: int, stage: int, place: int) -> float:
+    """How long a batch takes."""
+    levels, size = state.service_s.shape[1], state.held[stage, place, 0]
     if levels == 1:
         return state.service_s[kind, 0, size - 1]  # type: ignore[no-any-return]
-    at = uniform(state.run[0].seed, DRAWS + stage, first) * (levels - 1)
+    at = uniform(state.run[0].seed, DRAWS + stage, _smallest(state, stage, place)) * (levels - 1)
     level = int(at)
     low_s = state.service_s[kind, level, size - 1]
     return low_s + (at - level) * (state.service_s[kind, level + 1, size - 1] - low_s)  # type: ignore[no-any-return]
@@ -123,13 +136,10 @@ def _end(state: State, place: int, now_s: float, outcome: int, stage: int) -> No
 
 
 @compiled
-def _unqueue(state: State, place: int, stage: int) -> None:
+def _leave_queue(state: State, place: int, stage: int, now_s: float) -> None:
+    """Of those that wait there one less, and one less in the stage."""
     state.requests[place].queued &= ~(1 << stage)
     state.stages[stage].waiting -= 1
-
-
-@compiled
-def _leave(state: State, stage: int, now_s: float) -> None:
     state.stages[stage].present -= 1
     state.stages[stage].present_s += now_s
 
@@ -140,26 +150,29 @@ def _refuse(state: State, place: int, now_s: float, outcome: int, stage: int) ->
     _end(state, place, now_s, outcome, stage)
     request = state.requests[place]
     request.gone = 1
-    for other in range(len(state.stages)):
-        if request.queued >> other & 1:
-            _unqueue(state, place, other)
-            _leave(state, other, now_s)
+    if state.run[0].forks:
+        for other in range(len(state.stages)):
+            if request.queued >> other & 1:
+                _leave_queue(state, place, other, now_s)
     _release(state, place)
 
 
 @compiled
 def _is_taken(state: State, place: int, stage: int) -> bool:
-    parents, probability = state.stages[stage].parents, state.stages[stage].probability
-    if parents != 0 and parents & state.requests[place].ran == 0:
+    this, request = state.stages[stage], state.requests[place]
+    if this.parents != 0 and this.parents & request.ran == 0:
         return False
-    return probability >= 1.0 or uniform(state.run[0].seed, stage, state.requests[place].number) < probability  # type: ignore[no-any-return]
+    if this.probability >= 1.0:
+        return True
+    coin = uniform(state.run[0].seed, this.coin, request.number)
+    return this.coin_from <= coin < this.coin_from + this.probability  # type: ignore[no-any-return]
 
 
 @compiled
-def _go_on(state: State, place: int, now_s: float) -> None:
-    """Note the arrivals at all stages that may start now; it is answered once every stage is over."""
+def _go_on(state: State, place: int, first: int, now_s: float) -> None:
+    """Note the arrivals at all stages, from `first` on, that may start now; answered once every stage is over."""
     request = state.requests[place]
-    for stage in range(len(state.stages)):
+    for stage in range(first, len(state.stages)):
         if request.begun >> stage & 1 or state.stages[stage].parents & ~request.over:
             continue
         request.begun |= 1 << stage
@@ -176,7 +189,7 @@ def _note(state: State, place: int, stage: int) -> None:
     """One more pending arrival, behind those of smaller requests."""
     run, number = state.run[0], state.requests[place].number
     at = run.pending
-    while at > 0 and state.requests[state.pending[at - 1].request].number > number:
+    while at > run.due and state.requests[state.pending[at - 1].request].number > number:
         state.pending[at].request, state.pending[at].stage = state.pending[at - 1].request, state.pending[at - 1].stage
         at -= 1
     state.pending[at].request, state.pending[at].stage = place, stage
@@ -196,7 +209,7 @@ def _receive(state: State, now_s: float) -> None:
     request.references = 1
     run.received += 1
     run.pending_s = now_s
-    _go_on(state, place, now_s)
+    _go_on(state, place, 0, now_s)
     _release(state, place)
 
 
@@ -207,10 +220,10 @@ def _receive(state: State, now_s: float) -> None:
 def _arrive(state: State, now_s: float) -> int:
     """The first of those pending joins its queue: the stage, −1 if it does not."""
     run = state.run[0]
-    place, at = state.pending[0].request, state.pending[0].stage
-    run.pending -= 1
-    for i in range(run.pending):
-        state.pending[i].request, state.pending[i].stage = state.pending[i + 1].request, state.pending[i + 1].stage
+    place, at = state.pending[run.due].request, state.pending[run.due].stage
+    run.due += 1
+    if run.due == run.pending:
+        run.due, run.pending = 0, 0
     request, stage = state.requests[place], state.stages[at]
     if request.gone:
         _release(state, place)
@@ -224,7 +237,8 @@ def _arrive(state: State, now_s: float) -> int:
     stage.waiting += 1
     stage.present += 1
     stage.present_s -= now_s
-    request.queued |= 1 << at
+    if run.forks:
+        request.queued |= 1 << at
     return at  # type: ignore[no-any-return]
 
 
@@ -244,8 +258,7 @@ def _fill(state: State, at: int, held: int, now_s: float) -> int:
             _release(state, place)
             continue
         if now_s - request.received_s + stage.remaining_s > run.drop_after_s:
-            _unqueue(state, place, at)
-            _leave(state, at, now_s)
+            _leave_queue(state, place, at, now_s)
             _refuse(state, place, now_s, LATE, at)
             continue
         if stage.wait_s > 0:
@@ -261,16 +274,17 @@ def _fill(state: State, at: int, held: int, now_s: float) -> int:
         stage.wake_s = leaves_s
         return 0
     stage.head = head
-    for member in range(1, size + 1):
-        _unqueue(state, state.held[at, held, member], at)
+    stage.waiting -= size
+    if run.forks:
+        for member in range(1, size + 1):
+            state.requests[state.held[at, held, member]].queued &= ~(1 << at)
     state.held[at, held, 0] = size
     return size
 
 
 @compiled
 def _make_ready(state: State, at: int, slot: int) -> None:
-    stage, slots = state.stages[at], state.slots.shape[1]
-    key = state.slots[at, slot].load * slots + slot
+    stage, key = state.stages[at], state.slots[at, slot].load << 32 | slot
     i = stage.readies
     while i > 0 and state.ready[at, i - 1] < key:
         state.ready[at, i] = state.ready[at, i - 1]
@@ -281,8 +295,7 @@ def _make_ready(state: State, at: int, slot: int) -> None:
 
 @compiled
 def _not_ready(state: State, at: int, slot: int) -> None:
-    stage, slots = state.stages[at], state.slots.shape[1]
-    key = state.slots[at, slot].load * slots + slot
+    stage, key = state.stages[at], state.slots[at, slot].load << 32 | slot
     i = 0
     while state.ready[at, i] != key:
         i += 1
@@ -292,47 +305,47 @@ def _not_ready(state: State, at: int, slot: int) -> None:
 
 
 @compiled
-def _serve(state: State, at: int, slot_at: int, held: int, size: int, now_s: float) -> None:
-    """The batch in `held` goes to its replica, which does one after the other."""
+def _serve(state: State, at: int, slot_at: int, place: int, now_s: float) -> None:
+    """The batch held in `place` goes to its replica, which does one after the other."""
     stage, slot, last = state.stages[at], state.slots[at, slot_at], state.busy.shape[1] - 1
-    first = state.requests[state.held[at, held, 1]].number
-    for member in range(2, size + 1):
-        first = min(first, state.requests[state.held[at, held, member]].number)
     begins_s = max(now_s, slot.free_s)
-    done_s = begins_s + _drawn_s(state, slot.kind, at, size, first)
+    done_s = begins_s + _service_s(state, slot.kind, at, place)
     slot.free_s = done_s
-    stage.working += 1
-    stage.working_s -= begins_s
+    if slot.load == 1:  # it holds this one alone: until it holds none it works without a pause
+        stage.working += 1
+        stage.working_s -= now_s
     i = stage.busy_head + stage.busies
     while i > stage.busy_head:
         before, after = state.busy[at, (i - 1) & last], state.busy[at, i & last]
-        if before.done_s < done_s or (before.done_s == done_s and before.first < first):
+        if before.done_s < done_s:
             break
-        after.done_s, after.first, after.place = before.done_s, before.first, before.place
+        if before.done_s == done_s and _smallest(state, at, before.place) < _smallest(state, at, place):
+            break
+        after.done_s, after.slot, after.place = before.done_s, before.slot, before.place
         i -= 1
     busy = state.busy[at, i & last]
-    busy.done_s, busy.first, busy.place = done_s, first, held
+    busy.done_s, busy.slot, busy.place = done_s, slot_at, place
     stage.busies += 1
+    state.done_s[at] = min(state.done_s[at], done_s)
 
 
 @compiled
 def _dispatch(state: State, at: int, now_s: float) -> None:
     """Hand out batches while a replica may take one and something may go to it; without any replica refuse all."""
-    stage, slots, in_flight = state.stages[at], state.slots.shape[1], state.run[0].in_flight
+    stage, in_flight = state.stages[at], state.run[0].in_flight
     stage.wake_s = np.inf
     while stage.waiting > 0 and stage.readies > 0:
-        slot_at = state.ready[at, stage.readies - 1] % slots
+        slot_at = state.ready[at, stage.readies - 1] & 0xFFFFFFFF
         slot = state.slots[at, slot_at]
-        held = slot_at * in_flight + slot.turn
-        size = _fill(state, at, held, now_s)
-        if size == 0:
+        place = slot_at * in_flight + slot.turn
+        if _fill(state, at, place, now_s) == 0:
             break
         stage.readies -= 1
         slot.load += 1
-        slot.turn = (slot.turn + 1) % in_flight
+        slot.turn = 0 if slot.turn + 1 == in_flight else slot.turn + 1
         if slot.load < in_flight:
             _make_ready(state, at, slot_at)
-        _serve(state, at, slot_at, held, size, now_s)
+        _serve(state, at, slot_at, place, now_s)
     if stage.live == 0:
         _clear(state, at, now_s)
 
@@ -346,36 +359,39 @@ def _clear(state: State, at: int, now_s: float) -> None:
         if state.requests[place].gone:
             _release(state, place)
         else:
-            _unqueue(state, place, at)
-            _leave(state, at, now_s)
+            _leave_queue(state, place, at, now_s)
             _refuse(state, place, now_s, NO_REPLICA, at)
 
 
 @compiled
 def _complete(state: State, at: int) -> None:
     """The first batch to be done at a stage."""
-    stage, in_flight = state.stages[at], state.run[0].in_flight
-    busy = state.busy[at, stage.busy_head & (state.busy.shape[1] - 1)]
-    now_s, held = busy.done_s, busy.place
+    stage, in_flight, last = state.stages[at], state.run[0].in_flight, state.busy.shape[1] - 1
+    busy = state.busy[at, stage.busy_head & last]
+    now_s, slot_at, held = busy.done_s, busy.slot, busy.place
     stage.busy_head += 1
     stage.busies -= 1
-    stage.working -= 1
-    stage.working_s += now_s
-    slot = state.slots[at, held // in_flight]
+    state.done_s[at] = state.busy[at, stage.busy_head & last].done_s if stage.busies > 0 else np.inf
+    slot = state.slots[at, slot_at]
     if not slot.retired and slot.load < in_flight:
-        _not_ready(state, at, held // in_flight)
+        _not_ready(state, at, slot_at)
     slot.load -= 1
+    if slot.load == 0:
+        stage.working -= 1
+        stage.working_s += now_s
     if not slot.retired:
-        _make_ready(state, at, held // in_flight)
-    for member in range(1, state.held[at, held, 0] + 1):
+        _make_ready(state, at, slot_at)
+    size, accuracy = state.held[at, held, 0], state.accuracy[slot.kind]
+    stage.present -= size
+    stage.present_s += size * now_s
+    for member in range(1, size + 1):
         place = state.held[at, held, member]
         request = state.requests[place]
-        _leave(state, at, now_s)
         if not request.gone:
-            request.accuracy *= state.accuracy[slot.kind]
+            request.accuracy *= accuracy
             request.over |= 1 << at
             request.ran |= 1 << at
-            _go_on(state, place, now_s)
+            _go_on(state, place, at + 1, now_s)
         _release(state, place)
     state.run[0].pending_s = now_s
 
@@ -389,26 +405,38 @@ def _lacks(state: State) -> int:
     run = state.run[0]
     if run.free == 0:
         return MORE_REQUESTS
-    if run.ended + len(state.requests) >= len(state.ended):
-        return MORE_OUTPUT
     if run.pending + len(state.stages) * state.held.shape[2] > len(state.pending):
         return MORE_PENDING
     if run.pending > 0:
-        stage = state.stages[state.pending[0].stage]
+        stage = state.stages[state.pending[run.due].stage]
         if stage.tail - stage.head == state.queue.shape[1]:
             return MORE_QUEUE
     return DONE
 
 
 @compiled
-def _first_done(state: State) -> int:
-    """The stage whose batch is done next, of those done at once the one of the smallest request; −1 if none works."""
-    found, done_s, first, last = -1, np.inf, 0, state.busy.shape[1] - 1
-    for at in range(len(state.stages)):
-        if state.stages[at].busies > 0:
-            busy = state.busy[at, state.stages[at].busy_head & last]
-            if found < 0 or busy.done_s < done_s or (busy.done_s == done_s and busy.first < first):
-                found, done_s, first = at, busy.done_s, busy.first
+def _soonest_s(state: State) -> float:
+    """When the next batch is done. The comparisons here and below choose values, not ways: no way can be foreseen."""
+    soonest_s = state.done_s[0]
+    for at in range(1, len(state.done_s)):
+        soonest_s = state.done_s[at] if state.done_s[at] < soonest_s else soonest_s
+    return soonest_s  # type: ignore[no-any-return]
+
+
+@compiled
+def _first_done(state: State, soonest_s: float) -> int:
+    """The stage whose batch is done then, of several that of the smallest request."""
+    found, several = 0, 0
+    for at in range(len(state.done_s)):
+        found = at if state.done_s[at] == soonest_s else found
+        several += state.done_s[at] == soonest_s
+    if several > 1:
+        last, first = state.busy.shape[1] - 1, -1
+        for at in range(len(state.done_s)):
+            if state.done_s[at] == soonest_s:
+                number = _smallest(state, at, state.busy[at, state.stages[at].busy_head & last].place)
+                found = at if first < 0 or number < first else found
+                first = number if first < 0 or number < first else first
     return found
 
 
@@ -430,7 +458,16 @@ def _first_changed(state: State) -> int:
     return -1
 
 
-@numba.njit(**_OPTIONS)  # type: ignore[untyped-decorator]
+@compiled
+def _may_arrive(state: State, now_s: float, until_s: float) -> bool:
+    """Whether the first of those pending comes before anything else: no completion is due at the same moment."""
+    run = state.run[0]
+    if run.pending == 0 or run.pending_s != now_s or now_s >= until_s:
+        return False
+    return _soonest_s(state) > now_s and _lacks(state) == DONE
+
+
+@numba.njit(**OPTIONS)  # type: ignore[untyped-decorator]
 def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s: float) -> tuple[int, int]:
     """All events before `until_s` and the completions at it: (what ran out, next of `arrivals_s`).
 
@@ -440,8 +477,12 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
     touched = _first_changed(state)
     changing = touched >= 0
     while True:
-        if touched >= 0:
-            _dispatch(state, touched, now_s)
+        while True:  # what follows at once: batches to hand out, arrivals at the next stages
+            if touched >= 0:
+                _dispatch(state, touched, now_s)
+            if changing or not _may_arrive(state, now_s, until_s):
+                break
+            touched = _arrive(state, now_s)
         if changing:
             touched = _first_changed(state)
             changing = touched >= 0
@@ -449,25 +490,21 @@ def advance(state: State, arrivals_s: Floats, first: int, now_s: float, until_s:
         lacking = _lacks(state)
         if lacking != DONE:
             return lacking, first
-        done, woken = _first_done(state), _first_woken(state)
-        done_s = (
-            state.busy[done, state.stages[done].busy_head & (state.busy.shape[1] - 1)].done_s if done >= 0 else np.inf
-        )
-        woken_s = state.stages[woken].wake_s
+        woken = _first_woken(state) if run.waits else 0
+        done_s, woken_s = _soonest_s(state), state.stages[woken].wake_s
         received_s = arrivals_s[first] if first < len(arrivals_s) else np.inf
         arrived_s = run.pending_s if run.pending > 0 else received_s
-        if done >= 0 and done_s <= min(arrived_s, woken_s):
+        if done_s < np.inf and done_s <= min(arrived_s, woken_s):
             if done_s > until_s:
                 return DONE, first
-            touched, now_s = done, done_s
-            _complete(state, done)
+            touched, now_s = _first_done(state, done_s), done_s
+            _complete(state, touched)
         elif min(arrived_s, woken_s) >= until_s:
             return DONE, first
         elif arrived_s > woken_s:
             touched, now_s = woken, woken_s
         elif run.pending > 0:
-            now_s = arrived_s
-            touched = _arrive(state, arrived_s)
+            touched, now_s = -1, arrived_s
         else:
             touched, now_s = -1, received_s
             first += 1

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ipa.simulation.kernel import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, Floats, Ints, State
+from ipa.simulation.kernel import BUSY, ENDED, PENDING, REQUEST, RUN, SLOT, STAGE, WAITING, Ints, State
 from ipa.simulation.stations import Network
 
 FIRST_REQUESTS = 1024
 FIRST_QUEUE = 256  # a power of two, as of every ring
-FIRST_ENDED = 1 << 16
 
 
 def empty(network: Network, seed: int) -> State:
@@ -26,9 +25,13 @@ def empty(network: Network, seed: int) -> State:
         network.in_flight,
     )
     run["seed"], run["free"] = seed, FIRST_REQUESTS
+    before = [stage for after in network.after for stage in after]
+    run["forks"] = len(before) > len(set(before)) or sum(not after for after in network.after) > 1
     stages = np.zeros(count, STAGE)
     stages["parents"] = [sum(1 << before for before in after) for after in network.after]
     stages["probability"] = network.probability
+    coins = network.coins or tuple((at, 0.0) for at in range(count))
+    stages["coin"], stages["coin_from"] = zip(*coins, strict=True)
     stages["wake_s"] = np.inf
     return State(
         run=run,
@@ -36,6 +39,7 @@ def empty(network: Network, seed: int) -> State:
         slots=np.zeros((count, 0), SLOT),
         ready=np.zeros((count, 0), np.int64),
         busy=np.zeros((count, 1), BUSY),
+        done_s=np.full(count, np.inf),
         held=np.zeros((count, 0, 1), np.int64),
         queue=np.zeros((count, FIRST_QUEUE), WAITING),
         service_s=np.zeros((0, 0, 0)),
@@ -43,7 +47,7 @@ def empty(network: Network, seed: int) -> State:
         requests=np.zeros(FIRST_REQUESTS, REQUEST),
         free=np.arange(FIRST_REQUESTS - 1, -1, -1),
         pending=np.zeros(count, PENDING),
-        ended=np.zeros(FIRST_ENDED, ENDED),
+        ended=np.empty(0, ENDED),
     )
 
 
@@ -73,22 +77,11 @@ def more_queue(state: State) -> State:
     return state._replace(queue=queue)
 
 
-def more_ended(state: State) -> State:
-    """Room for all that are under way to end at once, and as many again; as it is if there is."""
-    wanted = 4 * len(state.requests)
-    return state if len(state.ended) >= wanted else state._replace(ended=np.zeros(wanted, ENDED))
-
-
-def with_table(state: State, service_s: Floats, accuracy: float) -> State:
-    """One more kind of replica. Raises ValueError if the others have another number of levels."""
-    levels, size = service_s.shape
-    count, had, wide = state.service_s.shape
-    if count and had != levels:
-        raise ValueError(f"service times have {levels} levels where others have {had}")
-    tables = np.full((count + 1, levels, max(size, wide)), np.inf)
-    tables[:count, :, :wide] = state.service_s if count else np.inf
-    tables[count, :, :size] = service_s
-    return state._replace(service_s=tables, accuracy=np.append(state.accuracy, accuracy))
+def room_to_end(state: State, arrivals: int) -> State:
+    """A new array for all that are under way or will arrive."""
+    under_way = len(state.requests) - int(state.run[0]["free"])
+    state.run["ended"] = 0
+    return state._replace(ended=np.empty(under_way + arrivals, ENDED))
 
 
 def widened(state: State, slots: int, batch: int) -> State:
@@ -155,13 +148,15 @@ def _move_places(state: State, stage: int, before: Sequence[int | None]) -> None
     state.held[stage, list(place.values())] = state.held[stage, list(place)]
     head, busies = int(state.stages[stage]["busy_head"]), int(state.stages[stage]["busies"])
     for at in (np.arange(head, head + busies) % state.busy.shape[1]).tolist():
-        state.busy[stage, at]["place"] = place[int(state.busy[stage, at]["place"])]
+        busy = state.busy[stage, at]
+        busy["place"] = place[int(busy["place"])]
+        busy["slot"] = busy["place"] // in_flight
 
 
 def _rank(state: State, stage: int) -> None:
     """Who may take a batch, the first choice last: by batches held, then by slot."""
-    slots, most = state.slots.shape[1], int(state.run[0]["in_flight"])
+    most = int(state.run[0]["in_flight"])
     loads = state.slots[stage]["load"][: int(state.stages[stage]["live"])].tolist()
-    keys = sorted((load * slots + slot for slot, load in enumerate(loads) if load < most), reverse=True)
+    keys = sorted((load << 32 | slot for slot, load in enumerate(loads) if load < most), reverse=True)
     state.ready[stage, : len(keys)] = keys
     state.stages[stage]["readies"] = len(keys)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 from ipa.diff import Step
 from ipa.domain import Allocation, Config, Pipeline, Plan, Stage
@@ -51,7 +52,8 @@ class Network:
 
     `after`: for each stage the indices of those it waits for, all smaller; () is a source. `probability`: of being
     taken by a request that ran at least one of those. `in_flight`: batches a replica holds; it works on one after the
-    other.
+    other. `coins`: per stage whose coin it looks at and from where on: it is taken if from ≤ coin < from + probability,
+    so branches that share a coin can exclude each other; () is its own coin from 0 for all.
     """
 
     after: tuple[tuple[int, ...], ...]
@@ -59,28 +61,51 @@ class Network:
     drop_after_s: float
     queue_limit: int
     in_flight: int
+    coins: tuple[tuple[int, float], ...] = ()
 
 
 def network(config: Config) -> Network:
-    """The graph of `config` and its router. Raises UsageError for a stage that is visited more often than its parent:
-    the router sends nothing twice."""
+    """The graph of `config` and its router. Raises UsageError for a stage that is visited more often than those before
+    it: the router sends nothing twice."""
     stages, router = config.pipeline.stages, config.router
     index = {stage.name: at for at, stage in enumerate(stages)}
+    probability = tuple(_probability(config.pipeline, stage) for stage in stages)
     return Network(
         after=tuple(tuple(index[name] for name in stage.after) for stage in stages),
-        probability=tuple(_probability(config.pipeline, stage) for stage in stages),
+        probability=probability,
         drop_after_s=config.pipeline.slo.drop_after_s,
         queue_limit=router.queue_limit,
         in_flight=router.in_flight,
+        coins=_coins(stages, probability),
     )
+
+
+def _coins(stages: Sequence[Stage], probability: Sequence[float]) -> tuple[tuple[int, float], ...]:
+    """Branches that test one output for different values exclude each other: they share the first one's coin.
+
+    Where their shares add up to more than 1 the visits contradict that, and each has its own.
+    """
+    coins = [(at, 0.0) for at in range(len(stages))]
+    tested: dict[tuple[tuple[str, ...], str], list[int]] = {}
+    for at, stage in enumerate(stages):
+        if stage.when is not None:
+            tested.setdefault((stage.after, stage.when.output), []).append(at)
+    for branches in tested.values():
+        values = {stages[at].when.equals for at in branches}  # type: ignore[union-attr]
+        if len(values) == len(branches) and sum(probability[at] for at in branches) <= 1 + 1e-9:
+            shares = [0.0, *accumulate(probability[at] for at in branches)]
+            for at, start in zip(branches, shares, strict=False):
+                coins[at] = (branches[0], start)
+    return tuple(coins)
 
 
 def _probability(pipeline: Pipeline, stage: Stage) -> float:
     """visits / visits of the parent; a join counts the parent that is visited most."""
     parents = [pipeline.stage(name).visits for name in stage.after] or [1.0]
-    if len(parents) == 1 and stage.visits > parents[0] + 1e-9:
+    most = min(1.0, sum(parents))
+    if stage.visits > most + 1e-9:
         raise UsageError(
-            f"stage {stage.name!r}: {stage.visits:g} visits where what comes before has {parents[0]:g}: "
+            f"stage {stage.name!r}: {stage.visits:g} visits where what comes before has {most:g}: "
             "a request that fans out cannot be simulated"
         )
     return min(1.0, stage.visits / max(parents)) if max(parents) > 0 else 0.0

@@ -56,11 +56,11 @@ class Ledger:
         self._waited += requests
 
     def note(self, request: int, reply: Reply, answered_s: float, label: object) -> None:
-        """`answered_s` and `label` count for an answer alone."""
+        """`answered_s` and `label` count for an answer alone; without a label it is neither right nor wrong."""
         self._outcome[request] = reply.outcome
         if reply.outcome == ANSWERED:
             self._latency_s[request] = answered_s - self._intended_s[request]
-            if reply.value is not None:
+            if reply.value is not None and label is not None:
                 self._match[request] = RIGHT if reply.value == label else WRONG
         else:
             self._reason[request] = self._code(reply.reason)

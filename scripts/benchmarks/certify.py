@@ -50,7 +50,7 @@ class Compared:
 
 
 def run() -> Iterator[Row]:
-    warm_up()
+    warm_up(network(load_config(ROOT / "configs" / "video.yaml")))
     yield from _paper()
     all_of = [_compared(config, rate_rps) for config, rate_rps in islice(_with_a_plan(), MANY)]
     on = f"{MANY} random chains of 2 to 4 stages at 10 to 40 requests/s"

@@ -1,20 +1,26 @@
-"""What the router is like after 200,000 requests, with 1,000 connections open, and in a burst of ten times the load."""
+"""What the router is like after 200,000 requests, with 1,000 connections open, in a burst of ten times the load, and
+with a new plan every second.
+"""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import cycle
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchmarks.clients import closed_loop, open_loop, poisson
 from benchmarks.models import save_small
 from benchmarks.rows import Row
-from benchmarks.testbed import PLAIN, judged, routed, servers
+from benchmarks.testbed import PLAIN, Server, judged, plan, routed, servers
 from ipa.workload.summary import ANSWERED, LoadResult, in_time, summarise
 from tests.dataplane.processes import AUTHORIZED, Running
+
+if TYPE_CHECKING:
+    import httpx
 
 CLIENTS = 64
 FIRST, LAST = 20_000, 200_000
@@ -28,6 +34,10 @@ QUEUE_LIMIT = 500
 RECOVERY_S = 3.0  # less than AFTER_S: the watch must outlast the promise
 LOOK_S = 0.05
 WARM_UP_S = 1.0
+
+CHANGED_RPS, CHANGED_S = 200.0, 60.0
+CHANGE_S = 1.0
+FEWEST_PLANS = 50  # each waits for the replicas that leave, so that there are fewer than seconds
 
 BURST = f"a burst of {TIMES} × {BASE_RPS:g} requests/s for {BURST_S:g} s"
 
@@ -43,6 +53,8 @@ def run() -> Iterator[Row]:
         with servers(many, PLAIN) as (server,), routed(server, 1, **limits) as router:
             closed_loop(router.url, 1, WARM_UP_S)
             yield from _burst(router)
+        with servers(small, PLAIN, PLAIN) as (one, other), routed(one, 1) as router:
+            yield _reconfigured(router, one, other)
 
 
 # --- memory and connections --------------------------------------------------------------------------------------
@@ -112,7 +124,7 @@ def _burst(router: Running) -> Iterator[Row]:
         result = open_loop(router.url, intended_s, connections=len(intended_s))
     counted = {name: value - before[name] for name, value in _counted(router).items()}
     yield _bounded(longest[0])
-    yield _accounted(result, counted)
+    yield _accounted(f"{BURST}: what became of all requests", "burst", result, counted)
     yield _recovery(result, BEFORE_S + BURST_S)
 
 
@@ -131,15 +143,15 @@ def _bounded(longest: int) -> Row:
     return judged(row, f"≤ {QUEUE_LIMIT}, the queue_limit", met=longest <= QUEUE_LIMIT)
 
 
-def _accounted(result: LoadResult, router: Mapping[str, int]) -> Row:
+def _accounted(name: str, kind: str, result: LoadResult, router: Mapping[str, int]) -> Row:
     """The clients' counts, which the router's metrics must repeat."""
     summary = summarise(result, SLO_S, None)
     clients = {name: getattr(summary, name) for name in ("sent", "answered", "dropped", "failed")}
     everything = len(result.outcome) == summary.sent == summary.answered + summary.dropped + summary.failed
     return judged(
         {
-            "name": f"{BURST}: what became of all requests",
-            "kind": "burst",
+            "name": name,
+            "kind": kind,
             **clients,
             "drops": dict(summary.drops),
             "failures": dict(summary.failures),
@@ -176,23 +188,70 @@ def _counted(router: Running) -> dict[str, int]:
 @contextmanager
 def _longest_queue(router: Running) -> Iterator[list[int]]:
     """While the block runs its one entry is the longest queue seen, looked at every LOOK_S."""
-    longest, stop = [0], threading.Event()
-    looking = threading.Thread(target=_look, args=(router, longest, stop))
-    looking.start()
-    try:
+    longest = [0]
+
+    def look(admin: httpx.Client) -> None:
+        state: dict[str, Any] = admin.get("/plan").json()
+        longest[0] = max(longest[0], state["stages"][0]["queue_length"])
+
+    with _every(LOOK_S, router, look):
         yield longest
+
+
+# --- a new plan every second -------------------------------------------------------------------------------------
+
+
+def _reconfigured(router: Running, one: Server, other: Server) -> Row:
+    """Replicas come, stay with another batch, and leave with requests in flight; nobody may notice."""
+    before = _counted(router)
+    with _changing(router, [plan(1, one), plan(8, one, other), plan(4, other)]) as statuses:
+        result = open_loop(router.url, poisson(CHANGED_RPS, CHANGED_S, seed=0))
+    counted = {name: value - before[name] for name, value in _counted(router).items()}
+    name = f"{CHANGED_RPS:g} requests/s for {CHANGED_S:g} s with a new plan every second"
+    row = _accounted(name, "reconfiguration", result, counted)
+    refused = sum(status != 200 for status in statuses)
+    return judged(
+        {**row, "plans": len(statuses), "refused": refused},
+        f"{row['target']}; {FEWEST_PLANS} plans or more, none refused",
+        met=row["met"] and len(statuses) >= FEWEST_PLANS and not refused,
+    )
+
+
+@contextmanager
+def _changing(router: Running, plans: Sequence[Mapping[str, Any]]) -> Iterator[list[int]]:
+    """While the block runs the router gets these plans in turns; holds the status of each answer."""
+    turns, statuses = cycle(plans), list[int]()
+
+    def change(admin: httpx.Client) -> None:
+        statuses.append(admin.put("/plan", json=next(turns)).status_code)
+
+    with _every(CHANGE_S, router, change):
+        yield statuses
+
+
+# --- beside a load -----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def _every(seconds: float, router: Running, step: Callable[[httpx.Client], None]) -> Iterator[None]:
+    """While the block runs, `step` with a client of the router's admin port, again and again."""
+    stop = threading.Event()
+    repeating = threading.Thread(target=_repeat, args=(seconds, router, step, stop))
+    repeating.start()
+    try:
+        yield
     finally:
         stop.set()
-        looking.join()
+        repeating.join()
 
 
-def _look(router: Running, longest: list[int], stop: threading.Event) -> None:
+def _repeat(seconds: float, router: Running, step: Callable[[httpx.Client], None], stop: threading.Event) -> None:
     import httpx
 
-    with httpx.Client(headers=AUTHORIZED, trust_env=False) as client:
-        while not stop.wait(LOOK_S):
+    # Putting a plan waits until the replicas that leave are idle: longer than httpx's own 5 s if the machine is busy.
+    with httpx.Client(base_url=router.admin_url, headers=AUTHORIZED, timeout=60.0, trust_env=False) as admin:
+        while not stop.wait(seconds):
             try:
-                state: dict[str, Any] = client.get(f"{router.admin_url}/plan").json()
+                step(admin)
             except httpx.TransportError:  # ^C ends the router, too
                 return
-            longest[0] = max(longest[0], state["stages"][0]["queue_length"])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from pathlib import Path
 
@@ -33,8 +32,9 @@ def main() -> None:
 
 
 def _resident_mib() -> float:
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
+    import psutil
+
+    return float(psutil.Process().memory_info().rss) / 2**20
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from typing import Any
 
 from benchmarks.clients import MODEL
 from benchmarks.rows import Row
-from tests.dataplane.processes import AUTHORIZED, Running, free_ports, process, router
+from ipa.adapters.serving.loopback import held_ports
+from tests.dataplane.processes import AUTHORIZED, Running, process, router
 
 STAGE = "stage"
 START_TIMEOUT_S = 60.0
@@ -43,9 +44,11 @@ def servers(model: Path, *kinds: Mapping[str, Any]) -> Iterator[list[Server]]:
 
 @contextmanager
 def _started(model: Path, module: str, **fields: Any) -> Iterator[Server]:
-    http_port, grpc_port = free_ports(2)
-    ports = {"host": "127.0.0.1", "http_port": http_port, "grpc_port": grpc_port}
-    with process(module, {"name": MODEL, "model": str(model), "cores": 1, **ports, **fields}) as child:
+    message = {"name": MODEL, "model": str(model), "cores": 1, "host": "127.0.0.1", **fields}
+    with (
+        held_ports(2) as (http_port, grpc_port),
+        process(module, {**message, "http_port": http_port, "grpc_port": grpc_port}) as child,
+    ):
         yield Server(child, f"http://127.0.0.1:{http_port}", f"127.0.0.1:{grpc_port}")
 
 
@@ -70,12 +73,16 @@ def routed(to: Server, batch: int, **start: Any) -> Iterator[Running]:
     """A router with one stage, whose one replica is `to`; `start` changes fields of its start message."""
     import httpx
 
-    replica = {"id": "replica", "address": to.address, "model": MODEL, "variant": MODEL}
-    stage = {"stage": STAGE, "batch": batch, "remaining_s": 0.0, "replicas": [replica]}
     with router(pipeline=MODEL, stages=[STAGE], **start) as running:
         with httpx.Client(headers=AUTHORIZED, trust_env=False) as client:
-            client.put(f"{running.admin_url}/plan", json={"stages": [stage]}).raise_for_status()
+            client.put(f"{running.admin_url}/plan", json=plan(batch, to)).raise_for_status()
         yield running
+
+
+def plan(batch: int, *to: Server) -> dict[str, Any]:
+    """What a router with one stage is told, so that it sends batches of `batch` to these servers."""
+    replicas = [{"id": each.address, "address": each.address, "model": MODEL, "variant": MODEL} for each in to]
+    return {"stages": [{"stage": STAGE, "batch": batch, "remaining_s": 0.0, "replicas": replicas}]}
 
 
 def judged(row: Row, target: str, *, met: bool) -> Row:

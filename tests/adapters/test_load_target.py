@@ -19,12 +19,14 @@ from tests.adapters.null_server import CORE_SECONDS_A_REQUEST, TOKEN, null_serve
 
 
 @contextmanager
-def _running(url: str, folder: Path, token: str = TOKEN) -> Iterator[state.RunState]:
+def _running(
+    url: str, folder: Path, token: str = TOKEN, grpc_address: str | None = "127.0.0.1:2"
+) -> Iterator[state.RunState]:
     """A local run, as far as other commands can see; the null server is its control API too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
         with state.claim("digits") as claimed:
-            run = state.RunState("digits", os.getpid(), url, url, token, url, token)
+            run = state.RunState("digits", os.getpid(), url, url, token, url, token, grpc_address)
             state.write(claimed, run)
             yield run
 
@@ -57,8 +59,21 @@ def test_a_local_run_is_found_by_name_over_http(tmp_path: Path) -> None:
         assert find_target("digits", None, None) == Target("digits", run.url, HTTP, run)
         assert find_target("digits", run.url + "/", None).run == run
         assert find_target("digits", "http://127.0.0.1:2", None).run is None
-        with pytest.raises(UsageError, match="--protocol grpc needs --url"):
-            find_target("digits", None, "grpc")
+
+
+def test_a_local_run_is_found_by_name_over_grpc(tmp_path: Path) -> None:
+    with _running("http://127.0.0.1:1", tmp_path) as run:
+        assert find_target("digits", None, "grpc") == Target("digits", "grpc://127.0.0.1:2", GRPC, run)
+        assert find_target("digits", "grpc://127.0.0.1:2", None).run == run
+        assert find_target("digits", "grpc://127.0.0.1:3", None).run is None
+
+
+def test_a_run_without_a_grpc_address_needs_a_url(tmp_path: Path) -> None:
+    with (
+        _running("http://127.0.0.1:1", tmp_path, grpc_address=None),
+        pytest.raises(UsageError, match="does not say where it speaks grpc: give --url"),
+    ):
+        find_target("digits", None, "grpc")
 
 
 def test_what_warms_up_is_sent_but_not_counted(tmp_path: Path) -> None:

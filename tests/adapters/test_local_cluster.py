@@ -13,11 +13,11 @@ import pytest
 
 from ipa.adapters import local_cluster
 from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
-from ipa.adapters.serving.loopback import free_ports
 from ipa.adapters.state import RunState
 from ipa.domain import Allocation, Plan
 from ipa.errors import ServingError, Unavailable
 from ipa.ports import Outcome
+from tests.dataplane.processes import free_ports
 
 ROW = {"stage": "s", "variant": "v", "hardware": "cpu", "cores": 2, "batch": 4, "replicas": 3}
 PLAN = Plan((Allocation("s", "v", "cpu", 2, 4, 3),))

@@ -123,3 +123,11 @@ def test_without_files_the_configured_one_is_read(tmp_path: Path) -> None:
     assert payload.labels.tolist() == [4, 5, 6]
     with pytest.raises(ConfigError, match=r"load\.payload: is needed"):
         read_payloads([], None)
+
+
+def test_the_default_is_sent_if_nobody_names_a_file(tmp_path: Path) -> None:
+    default = Payload(Path("zeros"), np.zeros((1, 1), np.float32), np.array([None]))
+    assert read_payloads([], None, default) == (default,)
+    np.savez(tmp_path / "configured.npz", inputs=INPUTS, labels=[4, 5, 6])
+    (payload,) = read_payloads([], tmp_path / "configured.npz", default)
+    assert payload.labels.tolist() == [4, 5, 6]

@@ -100,6 +100,12 @@ def test_a_folder_of_models_is_needed(tmp_path: Path) -> None:
         check(Config(VIDEO, tmp_path), ())
 
 
+def test_only_models_can_be_profiled(tmp_path: Path) -> None:
+    rehearsal = replace(config(tmp_path, "detect/large.onnx"), serving=ServingSettings("sleep", tmp_path))
+    with pytest.raises(UsageError, match=r"serving\.runtime sleep: only the models of onnx"):
+        check(rehearsal, ())
+
+
 def test_more_cores_than_there_are_cannot_be_measured(tmp_path: Path) -> None:
     jobs = jobs_of(VIDEO, Scope(variant="small", cores=((os.cpu_count() or 1) + 1,)))
     with pytest.raises(UsageError, match="this machine has"):

@@ -23,7 +23,7 @@ from aiohttp import web
 from ipa.adapters import state
 from ipa.cli.app import main
 from tests.adapters.null_grpc_server import null_grpc_server
-from tests.adapters.null_server import CORE_SECONDS_A_REQUEST, TOKEN, first_pixel, null_server
+from tests.adapters.null_server import CORE_SECONDS_A_REQUEST, TOKEN, Answer, first_pixel, null_server
 
 CONFIG = """
 name: digits
@@ -86,12 +86,12 @@ def _load(folder: Path, *arguments: str) -> tuple[int, str, str]:
 
 
 @contextmanager
-def _running(folder: Path, url: str) -> Iterator[None]:
+def _running(folder: Path, url: str, grpc_address: str | None = None) -> Iterator[None]:
     """A local run, as far as other commands can see: this process, and the null server is its control API too."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_RUNTIME_DIR", str(folder / "run"))
         with state.claim("digits") as claimed:
-            state.write(claimed, state.RunState("digits", os.getpid(), url, url, TOKEN, url, TOKEN))
+            state.write(claimed, state.RunState("digits", os.getpid(), url, url, TOKEN, url, TOKEN, grpc_address))
             yield
 
 
@@ -190,23 +190,7 @@ def test_interrupted_it_still_reports_and_what_was_in_flight_has_failed(folder: 
             await asyncio.sleep(600)
         return await first_pixel(number, body)
 
-    with null_server(answer) as server:
-        process = _start(
-            folder,
-            "--trace=constant:50x10m",
-            "--url",
-            server.url,
-            "--output=json",
-            "--timeout=10m",
-            "--per-second=s.csv",
-        )
-        with process:
-            while len(server.received) < 50 and process.poll() is None:
-                time.sleep(0.01)
-            process.send_signal(signal.SIGINT)
-            out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    document = json.loads(out)
+    document = _interrupted(folder, answer, 50, "--timeout=10m")
     assert document["sent"] == document["answered"] + document["dropped"] + document["failed"]
     assert document["sent"] >= 50
     assert document["failed"] >= 25
@@ -216,24 +200,22 @@ def test_interrupted_it_still_reports_and_what_was_in_flight_has_failed(folder: 
 
 
 def test_interrupted_while_it_warms_up_nothing_was_sent(folder: Path) -> None:
-    with null_server() as server:
-        process = _start(
-            folder,
-            "--trace=constant:50x10m",
-            "--url",
-            server.url,
-            "--output=json",
-            "--warm-up=1m",
-            "--per-second=s.csv",
-        )
-        with process:
-            while len(server.received) < 10 and process.poll() is None:
+    assert _interrupted(folder, first_pixel, 10, "--warm-up=1m")["sent"] == 0
+    assert _rows(folder / "s.csv") == []
+
+
+def _interrupted(folder: Path, answer: Answer, received: int, argument: str) -> dict[str, Any]:
+    """What a load says after ^C, which comes once the server has received so many requests."""
+    with null_server(answer) as server:
+        arguments = ["--trace=constant:50x10m", f"--url={server.url}", "--output=json", "--per-second=s.csv", argument]
+        with _start(folder, *arguments) as process:
+            while len(server.received) < received and process.poll() is None:
                 time.sleep(0.01)
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert json.loads(out)["sent"] == 0
-    assert _rows(folder / "s.csv") == []
+    document: dict[str, Any] = json.loads(out)
+    return document
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
@@ -273,6 +255,14 @@ def test_over_grpc(folder: Path) -> None:
     assert code == 0, err
     document = json.loads(out)
     assert (document["sent"], document["answered"], document["accuracy"]) == (50, 50, 1.0)
+
+
+def test_over_grpc_the_run_is_found_by_name(folder: Path) -> None:
+    with null_server() as rest, null_grpc_server() as address, _running(folder, rest.url, address):
+        code, out, err = _load(folder, "--trace", "constant:100x500ms", "--protocol", "grpc", "--output", "json")
+    assert code == 0, err
+    assert json.loads(out)["answered"] == 50
+    assert rest.received == []
 
 
 def test_help_names_the_kinds_of_traces(folder: Path) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import aiohttp
 
+from ipa.adapters.serving.loopback import held_ports
 from ipa.dataplane.replica import Replica
 
 ROOT = Path(__file__).parents[2]
@@ -118,7 +119,7 @@ class Servers:
     def _one(
         self, stage: str, delay_s: float, module: str = "tests.dataplane.doubling_server", **fields: Any
     ) -> Server:
-        ports = free_ports(2)
+        ports = self._stack.enter_context(held_ports(2))
         message = {"name": stage, "delay_s": delay_s, "http_port": ports[0], "grpc_port": ports[1], **fields}
         tensors = {"one": ("x", "y"), "two": ("y", "z")}[stage]
         message |= {"takes": tensors[0], "returns": tensors[1]}

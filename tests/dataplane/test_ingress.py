@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+import grpc
 import numpy as np
 import orjson
 import pytest
+from tritonclient.grpc import service_pb2
 
 from tests.dataplane.fakes import plan, route
 from tests.dataplane.ports import Client, Port, serve_rest
@@ -184,6 +186,21 @@ def test_only_valid_requests_are_arrivals_and_the_metrics_add_up() -> None:
             assert line in text.splitlines()
 
     serve_rest(story)
+
+
+def test_before_there_is_a_plan_an_arrival_is_a_drop_on_both_ports() -> None:
+    async def story(port: Port, client: Client) -> None:
+        refused = await client.post(INFER, data=body())
+        assert (refused.status, refused.headers["X-Ipa-Drop"]) == (503, "unavailable")
+        async with port.grpc() as channel:
+            asked = service_pb2.ModelInferRequest(model_name="pipe").SerializeToString()
+            with pytest.raises(grpc.aio.AioRpcError, match="no plan is routed yet"):
+                await channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(asked)
+        assert port.arrived() == 2
+        lines = port.metrics.text().decode().splitlines()
+        assert {"ipa_requests_total 2.0", 'ipa_drops_total{reason="unavailable"} 2.0'} <= set(lines)
+
+    serve_rest(story, stages=["one"])
 
 
 # --- the binary tensor extension -------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ def test_a_plan_may_change_the_batching_and_tell_what_a_batch_takes(
         (document(stage(p99_s=-1)), "p99_s: -1.0 must be at least 0"),
         (document(stage(replicas=[{}])), r"stages\[0\].replicas\[0\].id: is missing"),
         (document(stage(replicas=[REPLICA | {"address": "host"}])), "'host' must be HOST:PORT"),
+        (document(stage(replicas=[REPLICA | {"address": "host:65536"}])), "a port from 1 to 65535"),
+        (document(stage(replicas=[REPLICA | {"address": "host:0"}])), "a port from 1 to 65535"),
         (document(stage(replicas=[REPLICA, REPLICA])), "replica id 'a' is given twice"),
     ],
 )

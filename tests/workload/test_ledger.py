@@ -56,3 +56,10 @@ def test_all_that_was_due_is_accounted_for_by_reason(replies: list[tuple[int, st
         assert {reason: count for reason, count in counted.items() if reason != "interrupted"} == {
             reason: told.count(reason) for reason in told
         }
+
+
+def test_without_a_label_an_answer_is_neither_right_nor_wrong() -> None:
+    ledger = Ledger(np.array([0.0]))
+    ledger.due(0, 1, 0.0)
+    ledger.note(0, Reply(ANSWERED, "", 0.0, 7), 0.5, None)
+    assert ledger.result().match.tolist() == [UNKNOWN]

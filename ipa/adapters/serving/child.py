@@ -83,3 +83,20 @@ async def spawn(module: str, message: Mapping[str, Any], log: Path, stdout: int 
     assert process.stdin is not None
     process.stdin.write(json.dumps(message).encode() + b"\n")
     return Child(process, log)
+
+
+async def first_line(child: Child, what: str, timeout_s: float) -> dict[str, Any]:
+    """The JSON line that a child started with stdout=PIPE says once it listens.
+
+    Raises ServingError, naming it as `what`, if it ends before or says nothing in time; the caller stops it then.
+    """
+    assert child.process.stdout is not None
+    try:
+        line = await asyncio.wait_for(child.process.stdout.readline(), timeout_s)
+    except TimeoutError as error:
+        raise ServingError(f"{what} does not listen after {timeout_s:g} s: {child.last_line()}") from error
+    if not line:
+        code = await child.wait()
+        raise ServingError(f"{what} ended at start with exit code {code}: {child.last_line()}")
+    said: dict[str, Any] = json.loads(line)
+    return said

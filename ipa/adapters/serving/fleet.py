@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ipa.adapters.serving.replica_process import ReplicaProcess, ReplicaSpec, start_replica
 from ipa.adapters.serving.routing import RoutedReplica
+from ipa.adapters.serving.runtime import ModelServer
 from ipa.adapters.serving.usage import CoreSeconds
 from ipa.domain import Allocation
 
@@ -32,10 +33,12 @@ class Member:
 
 
 class Fleet:
-    """`models` holds the files STAGE/VARIANT.onnx, `died` is called once for each member that ended by itself."""
+    """`server_of` says what a replica runs, `died` is called once for each member that ended by itself."""
 
-    def __init__(self, models: Path, log_folder: Path, died: Callable[[Member], None]) -> None:
-        self._models = models
+    def __init__(
+        self, server_of: Callable[[Allocation], ModelServer], log_folder: Path, died: Callable[[Member], None]
+    ) -> None:
+        self._server_of = server_of
         self._log_folder = log_folder
         self._died = died
         self._members: dict[str, Member] = {}
@@ -69,11 +72,10 @@ class Fleet:
             id=self._free_id(allocation),
             stage=allocation.stage,
             variant=allocation.variant,
-            model=model_file(self._models, allocation.stage, allocation.variant),
-            cores=allocation.cores,
+            server=self._server_of(allocation),
             batch=allocation.batch,
         )
-        self._count_in(spec)
+        self._count_in(spec.id, allocation.cores)
         try:
             process = await start_replica(spec, self._log_folder)
         except BaseException:  # also when the start is cancelled: what did not come up uses no cores
@@ -89,9 +91,9 @@ class Fleet:
         names = (f"{allocation.stage}-{allocation.variant}-{number}" for number in count(1))
         return next(name for name in names if name not in self._ids)
 
-    def _count_in(self, spec: ReplicaSpec) -> None:
-        self._ids.add(spec.id)
-        self._used.begin(spec.id, spec.cores, time.monotonic())
+    def _count_in(self, replica_id: str, cores: int) -> None:
+        self._ids.add(replica_id)
+        self._used.begin(replica_id, cores, time.monotonic())
 
     def _count_out(self, replica_id: str) -> None:
         self._ids.remove(replica_id)
@@ -118,7 +120,3 @@ class Fleet:
 
     async def stop_all(self) -> None:
         await self.stop(self.members())
-
-
-def model_file(models: Path, stage: str, variant: str) -> Path:
-    return models / stage / f"{variant}.onnx"

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Iterable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from ipa.adapters.serving.child import Child, spawn
-from ipa.adapters.serving.loopback import HOST, free_ports
+from ipa.adapters.serving.child import Child
 from ipa.adapters.serving.model_server import PORT_TAKEN
+from ipa.adapters.serving.runtime import ModelServer
 from ipa.dataplane.replica import Replica
 from ipa.dataplane.tensors import DTYPES, Array, TensorSpec
 from ipa.errors import ServingError
@@ -19,7 +19,6 @@ from ipa.errors import ServingError
 START_TIMEOUT_S = 60.0
 _POLL_S = 0.05
 _PORT_ATTEMPTS = 3
-_WARM_UP_CALLS = 3
 _DEATH_S = 1.0
 
 
@@ -30,8 +29,7 @@ class ReplicaSpec:
     id: str
     stage: str
     variant: str
-    model: Path
-    cores: int
+    server: ModelServer
     batch: int
 
 
@@ -52,10 +50,11 @@ async def start_replica(spec: ReplicaSpec, log_folder: Path) -> ReplicaProcess:
     Raises ServingError with the stage, the variant, the exit code and the last line of stderr.
     """
     for _ in range(_PORT_ATTEMPTS):
-        try:
-            return await _start_once(spec, log_folder / f"{spec.id}.log")
-        except _PortLostError as error:
-            lost = error
+        with ExitStack() as until_warm:
+            try:
+                return await _start_once(spec, log_folder / f"{spec.id}.log", until_warm)
+            except _PortLostError as error:
+                lost = error
     raise ServingError(f"{_name(spec)}: {_PORT_ATTEMPTS} times somebody took its port first: {lost}")
 
 
@@ -63,23 +62,14 @@ class _PortLostError(Exception):
     """Somebody listened on a port between finding it free and using it."""
 
 
-async def _start_once(spec: ReplicaSpec, log: Path) -> ReplicaProcess:
-    http_port, grpc_port = free_ports(2)
+async def _start_once(spec: ReplicaSpec, log: Path, until_warm: ExitStack) -> ReplicaProcess:
     began_s = time.monotonic()
-    message = {
-        "name": spec.variant,
-        "model": str(spec.model.resolve()),
-        "cores": spec.cores,
-        "host": HOST,
-        "http_port": http_port,
-        "grpc_port": grpc_port,
-    }
     async with AsyncExitStack() as unless_warm:
-        child = await spawn("ipa.adapters.serving.model_server", message, log)
+        spawned = await spec.server.spawn(spec.variant, log, until_warm)
+        child = spawned.child
         unless_warm.push_async_callback(child.stop)
-        address = f"{HOST}:{grpc_port}"
-        await _until_warm(spec, child, address)
-        replica = ReplicaProcess(spec, child, address, time.monotonic() - began_s, _memory_mb(spec, child))
+        await _until_warm(spec, child, spawned.address)
+        replica = ReplicaProcess(spec, child, spawned.address, time.monotonic() - began_s, _memory_mb(spec, child))
         unless_warm.pop_all()
     return replica
 
@@ -106,7 +96,6 @@ async def _until_warm(spec: ReplicaSpec, child: Child, address: str) -> None:
 
 
 async def _ready_then_warm(spec: ReplicaSpec, address: str) -> None:
-    """A first call at each batch costs more than the next: ONNX Runtime plans its memory then."""
     replica = Replica(address, spec.variant)
     try:
         # Of the model: MLServer's server-wide readiness says yes before the model is loaded.
@@ -115,7 +104,7 @@ async def _ready_then_warm(spec: ReplicaSpec, address: str) -> None:
         metadata = await replica.metadata()
         for batch in sorted({1, spec.batch}):
             inputs = zeros(metadata.inputs, batch)
-            for _ in range(_WARM_UP_CALLS):
+            for _ in range(spec.server.warm_up_calls):
                 await replica.infer(inputs)
     finally:
         await replica.close()
@@ -142,7 +131,7 @@ def _death(spec: ReplicaSpec, child: Child) -> Exception:
 
 
 def _name(spec: ReplicaSpec) -> str:
-    return f"the model server of {spec.stage}/{spec.variant} ({spec.model})"
+    return f"the model server of {spec.stage}/{spec.variant} ({spec.server})"
 
 
 def _memory_mb(spec: ReplicaSpec, child: Child) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
 import subprocess
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
@@ -13,7 +11,7 @@ from typing import Any
 
 import aiohttp
 
-from ipa.adapters.serving.child import Child, spawn
+from ipa.adapters.serving.child import Child, first_line, spawn
 from ipa.adapters.serving.loopback import HOST
 from ipa.domain import Config, Stage
 from ipa.errors import ServingError, Unavailable
@@ -107,19 +105,6 @@ async def start_router(message: Mapping[str, Any], log_folder: Path) -> RouterPr
     async with AsyncExitStack() as unless_up:
         child = await spawn("ipa.dataplane", message, log_folder / "router.log", stdout=subprocess.PIPE)
         unless_up.push_async_callback(child.stop)
-        ports = await _ports(child)
+        ports = await first_line(child, "the router", START_TIMEOUT_S)
         unless_up.pop_all()
     return RouterProcess(child, ports["port"], ports["grpc_port"], ports["admin_port"], message["admin_token"])
-
-
-async def _ports(child: Child) -> dict[str, int]:
-    assert child.process.stdout is not None
-    try:
-        line = await asyncio.wait_for(child.process.stdout.readline(), START_TIMEOUT_S)
-    except TimeoutError as error:
-        raise ServingError(f"the router does not listen after {START_TIMEOUT_S:g} s: {child.last_line()}") from error
-    if not line:
-        code = await child.wait()
-        raise ServingError(f"the router ended at start with exit code {code}: {child.last_line()}")
-    ports: dict[str, int] = json.loads(line)
-    return ports

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from ipa.adapters.serving.fleet import model_file
+from ipa.adapters.serving.runtimes import RUNTIMES
 from ipa.domain import Config
 from ipa.errors import ConfigError, Violation
 
 
 def check_servable(config: Config, source: str) -> None:
     """Raises ConfigError with all that keeps `config` (read from `source`) from being served here."""
-    problems = [*_setting_problems(config), *_graph_problems(config), *_model_problems(config)]
+    problems = [*_setting_problems(config), *_graph_problems(config), *_runtime_problems(config)]
+    if problems:
+        raise ConfigError(source, problems)
+
+
+def check_routable(config: Config, source: str) -> None:
+    """Raises ConfigError with all that keeps `config` from being routed, whoever runs its replicas."""
+    problems = list(_graph_problems(config))
     if problems:
         raise ConfigError(source, problems)
 
 
 def _setting_problems(config: Config) -> Iterator[Violation]:
-    if config.serving.runtime != "onnx":
-        yield Violation("serving.runtime", f"{config.serving.runtime!r} is not built yet: only onnx is")
     if config.cluster != "local":
         yield Violation("cluster.kind", f"{config.cluster!r} is not served by this command: only local is")
+
+
+def _runtime_problems(config: Config) -> Iterable[Violation]:
+    runtime = config.serving.runtime
+    if runtime not in RUNTIMES:
+        return [Violation("serving.runtime", f"{runtime!r} is not known: one of {', '.join(RUNTIMES)}")]
+    return RUNTIMES[runtime].problems(config)
 
 
 def _graph_problems(config: Config) -> Iterator[Violation]:
@@ -34,15 +46,3 @@ def _graph_problems(config: Config) -> Iterator[Violation]:
             yield Violation(f"stages[{i}].visits", f"{stage.visits:g}: {rule}")
         if stage.visits > 1.0 and stage.name in conditional:
             yield Violation(f"stages[{i}].visits", f"{stage.visits:g}: a request visits a stage once at most")
-
-
-def _model_problems(config: Config) -> Iterator[Violation]:
-    models = config.serving.models
-    if models is None:
-        yield Violation("serving.models", "is missing: the folder with the files STAGE/VARIANT.onnx")
-        return
-    for stage in config.pipeline.stages:
-        for variant in stage.variants:
-            path = model_file(models, stage.name, variant.name)
-            if not path.is_file():
-                yield Violation("serving.models", f"{path} is missing, the model of {stage.name}/{variant.name}")

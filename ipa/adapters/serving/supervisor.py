@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from ipa.adapters.serving.backoff import Backoff
 from ipa.adapters.serving.fleet import Fleet, Member
 from ipa.adapters.serving.router_process import STOP_TIMEOUT_S, RouterProcess, start_message, start_router
 from ipa.adapters.serving.routing import missing, router_plan, wanted_ids
+from ipa.adapters.serving.runtimes import RUNTIMES
 from ipa.diff import Step, steps
 from ipa.domain import Config, Plan
 from ipa.errors import IpaError, ServingError, Unavailable
@@ -35,13 +37,12 @@ class Supervisor:
 
     def __init__(self, config: Config, folder: Path, admin_token: str) -> None:
         """`folder` takes the children's logs; `admin_token` guards the router's admin port."""
-        assert config.serving.models is not None, "checked by check_servable"
         self.config = config
         self.router: RouterProcess | None = None
         self.plan: Plan | None = None
         self._folder = folder
         self._admin_token = admin_token
-        self._fleet = Fleet(config.serving.models, folder, self._on_death)
+        self._fleet = Fleet(partial(RUNTIMES[config.serving.runtime].server, config), folder, self._on_death)
         self._targets: dict[str, Step] = {}
         self._routed: frozenset[str] = frozenset()
         self._changing = asyncio.Lock()  # one change at a time, healing included

@@ -23,11 +23,11 @@ import pytest
 from onnx import TensorProto, helper
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
-from ipa.adapters.serving.loopback import free_ports
 from ipa.adapters.serving.model_server import PORT_TAKEN
 from ipa.dataplane.replica import Replica
 from tests.adapters.serving import tiny
 from tests.adapters.serving.processes import wait_until
+from tests.dataplane.processes import free_ports
 
 pytestmark = pytest.mark.slow
 

@@ -2,13 +2,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from ipa.adapters.serving import replica_process
-from ipa.adapters.serving.loopback import free_ports
+from ipa.adapters.serving import onnx_runtime
+from ipa.adapters.serving.loopback import held_ports
+from ipa.adapters.serving.onnx_runtime import OnnxServer
 from ipa.adapters.serving.replica_process import ReplicaSpec, start_replica, zeros
 from ipa.dataplane.replica import Replica
 from ipa.dataplane.tensors import TensorSpec
@@ -18,7 +21,7 @@ from tests.adapters.serving.processes import alive
 
 
 def spec(model: Path, batch: int = 4) -> ReplicaSpec:
-    return ReplicaSpec("scale-by2-1", "scale", "by2", model, 1, batch)
+    return ReplicaSpec("scale-by2-1", "scale", "by2", OnnxServer(model, 1), batch)
 
 
 def test_what_a_shape_leaves_open_is_one_but_the_rows() -> None:
@@ -79,11 +82,13 @@ def test_a_lost_race_for_a_port_is_run_again(tmp_path: Path, monkeypatch: pytest
 
     with socket.create_server(("127.0.0.1", 0)) as winner:
 
-        def first_a_taken_one(count: int) -> tuple[int, ...]:
+        @contextmanager
+        def first_a_taken_one(count: int) -> Iterator[tuple[int, ...]]:
             asked.append(count)
-            return (winner.getsockname()[1], *free_ports(1)) if len(asked) == 1 else free_ports(count)
+            with held_ports(count) as ports:
+                yield (winner.getsockname()[1], *ports[1:]) if len(asked) == 1 else ports
 
-        monkeypatch.setattr(replica_process, "free_ports", first_a_taken_one)
+        monkeypatch.setattr(onnx_runtime, "held_ports", first_a_taken_one)
 
         async def play() -> None:
             replica = await start_replica(spec(model), tmp_path)

@@ -1,0 +1,71 @@
+"""Rivals side by side: every policy, interval and seed, each on the same arrivals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from ipa.domain import Config, Plan
+from ipa.policy import POLICIES
+from ipa.simulation.backtest import Row, Run, rates_of, run
+from ipa.simulation.rivals import ORACLE, Rival, check_names, rival
+from ipa.workload.trace import Trace, arrival_times, counts_per_second
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    policy: str
+    interval_s: float
+    seed: int
+
+
+def cases(policies: Sequence[str], intervals_s: Sequence[float], seeds: Sequence[int]) -> list[Case]:
+    """What is to be run, in this order. Who does not decide at the loop's interval runs at the first one only."""
+    return [
+        Case(name, interval_s, seed)
+        for name in policies
+        for interval_s in (intervals_s if name in POLICIES or name == ORACLE else intervals_s[:1])
+        for seed in seeds
+    ]
+
+
+def compare(
+    config: Config,
+    trace: Trace,
+    policies: Sequence[str],
+    intervals_s: Sequence[float],
+    seeds: Sequence[int],
+    service: str,
+) -> Iterator[Run | str]:
+    """One run for each of `cases`; a reason where a policy has no plan to start with.
+
+    Raises UsageError, before anything is run, for a policy that cannot take part. What was given is not held on to.
+    """
+    check_names(policies, config)
+    for case in cases(policies, intervals_s, seeds):
+        yield _run(config, trace, case, service)
+
+
+def _run(config: Config, trace: Trace, case: Case, service: str) -> Run | str:
+    paced = replace(config, control=replace(config.control, interval_s=case.interval_s))
+    arrivals_s = arrival_times(trace, case.seed)
+    rates = rates_of(counts_per_second(arrivals_s, trace.duration_s), trace.duration_s)
+    found = rival(case.policy, paced, rates)
+    if isinstance(found, str):
+        return f"{case.policy}: {found}"
+    return run(found, arrivals_s, trace.duration_s, case.seed, service)
+
+
+def fixed(config: Config, trace: Trace, plan: Plan, seeds: Sequence[int], service: str) -> Iterator[Run]:
+    """One run of `plan` a seed, never changed; the policy is called `plan`."""
+    for seed in seeds:
+        yield run(Rival("plan", config, plan, None), arrival_times(trace, seed), trace.duration_s, seed, service)
+
+
+def with_regret(rows: Sequence[Row]) -> list[Row]:
+    """What each row's mean objective lacks to the oracle's of the same seed, at its best interval, if it took part."""
+    best: dict[int, float] = {}
+    for row in rows:
+        if row.policy == ORACLE:
+            best[row.seed] = max(row.objective, best.get(row.seed, row.objective))
+    return [replace(row, regret=best[row.seed] - row.objective) if row.seed in best else row for row in rows]

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -14,7 +14,7 @@ from ipa.domain import Change, Config, ControlSettings, Decision, Forecast, Obse
 from ipa.errors import IpaError, Unavailable
 from ipa.evaluation import Evaluation, evaluate_live
 from ipa.forecast import forecast
-from ipa.options import PriceList, Problem, price_list
+from ipa.options import TOLERANCE, PriceList, Problem, price_list
 from ipa.policy import Policy, Solution
 from ipa.policy.overload import Overload, serve_most
 from ipa.ports import Clock, Cluster, Monitor, Outcome
@@ -64,6 +64,10 @@ def decide(
     now = evaluate_live(problem, live)
     if now is None or not now.feasible:
         return Decision(best.plan, _unable(now, problem)), Hold()
+    if solution.certificate is not None and best.objective < now.objective - TOLERANCE:
+        # It would have been the answer, had it passed.
+        reason = f"the live plan misses p{solution.certificate.percentile:g} in simulation"
+        return Decision(best.plan, reason), Hold()
     raised = _raised(problem, live, best.plan)
     if raised is not None:
         return Decision(raised, "more replicas of the same variant"), Hold()
@@ -106,6 +110,8 @@ class Loop:
     """One pipeline under control. `apply` is the only method of the ports that changes the world.
 
     `seen` is the part of the problem that the policy chooses from: a live plan outside of it is replaced at once.
+    `certify`, if given, chooses in place of the policy; it also gets the arrivals seen, which say how uneven they are,
+    and the live plan, which it keeps unless that fails or it finds a better one.
     """
 
     config: Config
@@ -116,6 +122,7 @@ class Loop:
     apply: Callable[[Plan], Outcome]
     hold: Hold = Hold()
     seen: Callable[[Problem], Problem] = lambda problem: problem
+    certify: Callable[[Problem, Sequence[int], Plan | None], Solution] | None = None
     prices: PriceList = field(init=False)
 
     def __post_init__(self) -> None:
@@ -160,12 +167,22 @@ class Loop:
         if not observation.ready:
             return Turn(at_s, observation, predicted, None, Decision(None, "held: replicas are not ready yet"))
         problem = self.prices.at(predicted.rate_rps)
-        wanted: Solution | Overload | None = self.policy(problem)
+        wanted: Solution | Overload | None = self._chosen(problem, observation)
         if isinstance(wanted, Solution) and wanted.evaluation is None:
             wanted = serve_most(self.config.pipeline, predicted.rate_rps, self.policy)
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
+
+    def _chosen(self, problem: Problem, observation: Observation) -> Solution:
+        """A plan that no simulation vouches for is better than none."""
+        if self.certify is None:
+            return self.policy(problem)
+        certified = self.certify(problem, observation.arrivals, observation.live)
+        if certified.evaluation is not None or certified.certificate is None:
+            return certified
+        chosen = self.policy(problem)
+        return replace(chosen, reason=f"{chosen.reason}; not certified: {certified.reason}")
 
     def _horizon_s(self, live: Plan | None) -> float:
         """The configured horizon, or the longest load time of a variant that may have to be started."""

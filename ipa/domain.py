@@ -193,6 +193,7 @@ class ControlSettings:
     hold_s: float = 30.0
     min_gain: float = 0.0
     surge_cores: float | None = None
+    certify: bool = False
 
 
 @dataclass(frozen=True, slots=True)

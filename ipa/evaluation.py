@@ -164,8 +164,27 @@ def evaluate(problem: Problem, choice: Sequence[int]) -> Evaluation:
 def evaluate_live(problem: Problem, plan: Plan) -> Evaluation | None:
     """A running plan, with the replicas it has, at the problem's rate; None if it holds an option nobody priced.
 
-    `rate` is among the broken limits where its replicas cannot carry the load. The batch-fill bound q is left out:
-    it prices a plan yet to be chosen, and would call every running batch too slow as soon as the load falls.
+    `rate` is among the broken limits where its replicas cannot carry the load.
+    """
+    found = _running(problem, plan)
+    if found is None:
+        return None
+    only, short = found
+    live = evaluate(only, (0,) * len(only.stages))
+    return replace(live, broken=("rate", *live.broken)) if short else live
+
+
+def only_live(problem: Problem, plan: Plan) -> Problem | None:
+    """The problem whose only choice is a running plan; None if it holds an option nobody priced or too few replicas."""
+    found = _running(problem, plan)
+    return found[0] if found is not None and not found[1] else None
+
+
+def _running(problem: Problem, plan: Plan) -> tuple[Problem, bool] | None:
+    """As `only_live`, and whether its replicas are too few for the load.
+
+    The batch-fill bound q is left out: it prices a plan yet to be chosen, and would call every running batch too slow
+    as soon as the load falls.
     """
     stages: list[StageOptions] = []
     short = False
@@ -175,8 +194,7 @@ def evaluate_live(problem: Problem, plan: Plan) -> Evaluation | None:
             return None
         short |= bool(allocation.replicas < stage.replicas[option])
         stages.append(replace(stage.only(option, allocation.replicas), queue_s=np.zeros(1)))
-    live = evaluate(replace(problem, stages=tuple(stages)), (0,) * len(stages))
-    return replace(live, broken=("rate", *live.broken)) if short else live
+    return replace(problem, stages=tuple(stages)), short
 
 
 def _option(stage: StageOptions, server: tuple[str, str, int], batch: int) -> int | None:

@@ -8,7 +8,18 @@ from importlib import import_module
 
 from benchmarks.rows import ROOT
 
-GROUPS = ("processes", "policies", "scale", "budget", "load", "router", "batching", "endurance", "simulate")
+GROUPS = (
+    "processes",
+    "policies",
+    "scale",
+    "budget",
+    "load",
+    "router",
+    "batching",
+    "endurance",
+    "simulate",
+    "certify",
+)
 
 
 def main(groups: list[str]) -> None:

@@ -46,6 +46,7 @@ def adapt(
     from ipa.adapters.local_run import running, running_or_started
     from ipa.adapters.state import state_folder
     from ipa.cli.loading import load_config
+    from ipa.cli.planning import certifying
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_named
@@ -58,7 +59,9 @@ def adapt(
         control = replace(settings.control, interval_s=positive_duration_s("--interval", interval))
         settings = replace(settings, control=control)
     # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
-    choose = policy_named(policy, settings.pipeline, min(TIME_LIMIT_S, settings.control.interval_s / 2))
+    limit_s = min(TIME_LIMIT_S, settings.control.interval_s / 2)
+    choose = policy_named(policy, settings.pipeline, limit_s)
+    certify = certifying(settings, choose, limit_s) if settings.control.certify else None
     duration_s = positive_duration_s("--duration", duration) if duration else None
     name = settings.pipeline.name
     signal.signal(signal.SIGTERM, _terminate)
@@ -72,7 +75,8 @@ def adapt(
         record = stack.enter_context(closing(Journal(journal or state_folder(name) / "decisions.jsonl")))
         clock = SystemClock()
         apply = dry if dry_run else cluster.apply
-        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=partial(seen_by, policy))
+        seen = partial(seen_by, policy)
+        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=seen, certify=certify)
         shown = view(name, output)
         stack.enter_context(shown.running())
         until_s = clock.now_s() if once else clock.now_s() + duration_s if duration_s is not None else None

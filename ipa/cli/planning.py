@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
-    from ipa.policy import Solution
+    from ipa.policy import Policy, Solution
+    from ipa.policy.certified import Certify
     from ipa.policy.shared import Split
     from ipa.ports import Cluster
 
@@ -27,13 +28,15 @@ class NoFeasiblePlanError(IpaError):
 class Asked:
     """A pipeline, the rate to plan for, and what runs of it, to compare with and to apply to; None if it is not asked.
 
-    `weight` is what a unit of its objective counts where several pipelines share a budget.
+    `weight` is what a unit of its objective counts where several pipelines share a budget. `arrivals`: the requests in
+    each second that the rate was forecast from; () if it was given.
     """
 
     config: Config
     rate_rps: float
     cluster: Cluster | None
     weight: float = 1.0
+    arrivals: tuple[int, ...] = ()
 
     @property
     def name(self) -> str:
@@ -66,8 +69,9 @@ def ask(configs: Sequence[Config], rates: Sequence[str], weights: Sequence[str],
     asked = []
     for config, name in zip(configs, names, strict=True):
         run = None if dry_run and name in rate_of else running_pipeline(config)
-        rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, run[1])
-        asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0)))
+        arrivals = () if run is None or name in rate_of else run[1].arrivals(config.forecast.window_s)
+        rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, arrivals)
+        asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0), arrivals))
     return asked
 
 
@@ -182,19 +186,45 @@ def _growth_cores(planned: tuple[Asked, Plan]) -> int:
 
 
 def solve_for(
-    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None
+    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None, cv: float | None = None
 ) -> tuple[Problem, Solution]:
-    """Price and choose, timed; `time_limit_s` None is the policy's own."""
+    """Price and choose, timed; `time_limit_s` None is the policy's own.
+
+    With a `cv` the plan is certified for arrivals that vary so much. Raises UsageError where it cannot be.
+    """
     from time import perf_counter
 
     from ipa.options import price
     from ipa.policy import policy_named
 
     choose = policy_named(policy, config.pipeline, time_limit_s)
+    if cv is not None:
+        choose = _certified(config, choose, cv, time_limit_s)
     started_s = perf_counter()
     problem = price(config.pipeline, rate_rps)
     solution = choose(problem)
     return problem, replace(solution, seconds=perf_counter() - started_s)
+
+
+def _certified(config: Config, policy: Policy, cv: float, time_limit_s: float | None) -> Policy:
+    from ipa.policy.certified import certified
+    from ipa.policy.rehearsal import rehearsal, warm_up
+    from ipa.policy.solution import TIME_LIMIT_S
+    from ipa.simulation.stations import network
+
+    warm_up(network(config))
+    limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
+    return certified(policy, lambda problem: rehearsal(config, problem.rate_rps, cv), limit_s)
+
+
+def certifying(config: Config, policy: Policy, time_limit_s: float) -> Certify:
+    """What the loop asks under `control.certify`. Raises UsageError for a pipeline that cannot be simulated."""
+    from ipa.policy.certified import by_arrivals
+    from ipa.policy.rehearsal import warm_up
+    from ipa.simulation.stations import network
+
+    warm_up(network(config))
+    return by_arrivals(config, policy, time_limit_s)
 
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:
@@ -216,13 +246,13 @@ def running_pipeline(config: Config) -> tuple[LocalCluster, RouterMonitor]:
     return LocalCluster(state), RouterMonitor(state)
 
 
-def forecast_rps(config: Config, monitor: RouterMonitor) -> float:
-    """The forecast from what the router counted. Raises Unavailable in its first second."""
+def forecast_rps(config: Config, arrivals: Sequence[int]) -> float:
+    """The forecast from what the router counted, a number a second. Raises Unavailable in its first second."""
     from ipa.errors import Unavailable
     from ipa.forecast import forecast
 
     settings = config.forecast
-    predicted = forecast(monitor.arrivals(settings.window_s), settings.horizon_s, settings)
+    predicted = forecast(arrivals, settings.horizon_s, settings)
     if predicted is None:
         raise Unavailable("the router has not counted a whole second yet: try again, or give --rate")
     return predicted.rate_rps

@@ -49,6 +49,16 @@ def solve(
     explain: Annotated[
         bool, typer.Option("--explain", help="Also say which limits bind and what the next unit of each is worth.")
     ] = False,
+    certify: Annotated[
+        bool, typer.Option("--certify", help="The best plan whose SLO percentile also holds in simulation.")
+    ] = False,
+    cv: Annotated[
+        float | None,
+        typer.Option(
+            metavar="X",
+            help="With --certify: how uneven arrivals are, deviation / mean; default: as seen; with --rate 1, Poisson.",
+        ),
+    ] = None,
     output: Annotated[
         Literal["table", "json", "yaml", "csv"], typer.Option(help="csv goes with --frontier.")
     ] = "table",
@@ -61,6 +71,7 @@ def solve(
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.report.pictures import check_plot_file
+    from ipa.workload.variation import cv_of
 
     if exit_code and (frontier or not dry_run):
         raise UsageError("--exit-code only goes with --dry-run")
@@ -77,12 +88,17 @@ def solve(
     if time_limit is not None and (frontier or len(config) > 1):
         raise UsageError("--time-limit is of one decision: give one config, and no --frontier")
     limit_s = positive_duration_s("--time-limit", time_limit) if time_limit is not None else None
+    if certify and (frontier or explain or len(config) > 1):
+        raise UsageError("--certify is of one plan: give one config, and neither --frontier nor --explain")
+    if cv is not None and not certify:
+        raise UsageError(f"--cv {cv:g} only goes with --certify")
     budget = planning.cores_given(cores)
     asked = planning.ask(planning.load_all(config), rate or [], weight or [], dry_run=dry_run or frontier)
     if frontier:
         raise typer.Exit(_frontier(asked[0], budget, plot, output))
     if len(asked) == 1:
-        planned, differs = _one(asked[0], budget, policy, limit_s, output, explain=explain)
+        variation = (cv_of(asked[0].arrivals) if cv is None else cv) if certify else None
+        planned, differs = _one(asked[0], budget, policy, limit_s, output, explain=explain, cv=variation)
     else:
         planned, differs = _several(asked, budget, policy, output)
     if not planned:
@@ -93,7 +109,14 @@ def solve(
 
 
 def _one(
-    asked: Asked, budget: float | None, policy: str, limit_s: float | None, output: str, *, explain: bool
+    asked: Asked,
+    budget: float | None,
+    policy: str,
+    limit_s: float | None,
+    output: str,
+    *,
+    explain: bool,
+    cv: float | None,
 ) -> tuple[list[tuple[Asked, Plan]], bool]:
     """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
     from ipa.cli.planning import difference, solve_for, within
@@ -105,10 +128,11 @@ def _one(
     from ipa.report.output import emit
 
     config, see = within(asked.config, budget), partial(seen_by, policy)
-    problem, solution = solve_for(config, asked.rate_rps, policy, limit_s)
+    problem, solution = solve_for(config, asked.rate_rps, policy, limit_s, cv)
     plan = solution.evaluation.plan if solution.evaluation else None
     changed = difference(asked, plan)
-    diagnosis = None if plan else diagnose_for(policy, problem)
+    # Without a plan that passes there still is one that keeps the limits.
+    diagnosis = None if plan or solution.certificate else diagnose_for(policy, problem)
     document = report.document(
         problem,
         solution,
@@ -121,6 +145,8 @@ def _one(
     elif explain and (explanation := explain_best(config.pipeline, asked.rate_rps, see)):
         document["explain"] = report_explain.document(explanation)
     emit(document, output, lambda: report.table(document))
+    if solution.certificate and not plan and solution.status != "infeasible":
+        raise typer.Exit(1)  # there may be one: nothing is known yet
     return [(asked, plan)] if plan else [], bool(changed)
 
 

@@ -35,7 +35,6 @@ from ipa.latency import MODELS
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
     ("forecast.quantile", lambda s: s.forecast.quantile is not None),
-    ("control.certify", lambda s: s.control.certify),
     ("control.tuner", lambda s: s.control.tuner != "off"),
     ("monitor.kind: prometheus", lambda s: s.monitor.kind != "router"),
     ("cluster.kind: kubernetes", lambda s: s.cluster.kind != "local"),
@@ -112,7 +111,11 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
             spec.forecast.predictor, spec.forecast.window, spec.forecast.horizon, spec.forecast.margin
         ),
         control=ControlSettings(
-            spec.control.interval, spec.control.hold, spec.control.min_gain, spec.control.surge_cores
+            spec.control.interval,
+            spec.control.hold,
+            spec.control.min_gain,
+            spec.control.surge_cores,
+            spec.control.certify,
         ),
         monitor=spec.monitor.kind,
         cluster=spec.cluster.kind,

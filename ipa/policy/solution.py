@@ -10,10 +10,29 @@ TIME_LIMIT_S = 10.0  # for a decision; what is not proven by then is reported wi
 
 
 @dataclass(frozen=True, slots=True)
+class Certificate:
+    """What the simulated data plane made of a plan: `latency_s` ± `half_width_s` is the latency at `percentile`.
+
+    Over all `requests`, a dropped one counts as infinitely late; `slo_share` of them were in time. `cv`: how much the
+    times between arrivals vary, deviation / mean; 1 is Poisson. The numbers are None where no plan passed or nothing
+    arrives. `plans_tried`: simulated until this one was found.
+    """
+
+    percentile: float
+    latency_s: float | None
+    half_width_s: float | None
+    slo_share: float | None
+    requests: int
+    cv: float
+    plans_tried: int = 1
+
+
+@dataclass(frozen=True, slots=True)
 class Solution:
     """`evaluation` is None without a feasible plan. `gap` is `relative_gap` and 0 where the plan is proven best.
 
-    `bound` is the most that any feasible plan's objective can be, where the solver gives one.
+    `bound` is the most that any feasible plan's objective can be, where the solver gives one. `certificate`: what a
+    simulation says of the plan, where one was asked for.
     """
 
     evaluation: Evaluation | None
@@ -23,6 +42,7 @@ class Solution:
     gap: float | None
     seconds: float = 0.0
     bound: float | None = None
+    certificate: Certificate | None = None
 
 
 def relative_gap(objective: float, bound: float) -> float:

@@ -41,6 +41,7 @@ def document(pipeline: str, turn: Turn) -> dict[str, Any]:
         "latency_s": best.latency_s if best else None,
         "cost_cores": best.cost_cores if best else None,
         "solver": solution.solver if solution else None,
+        **({"certificate": asdict(solution.certificate)} if solution and solution.certificate else {}),
         "apply": _rows(turn.decision.plan),
         "reason": turn.decision.reason,
         "changes": [change_row(change) for change in turn.changes],

@@ -27,7 +27,7 @@ def document(
     relaxations: Sequence[Relaxation],
 ) -> dict[str, Any]:
     """The contract's JSON object of `ipa solve`."""
-    best = solution.evaluation
+    best, certificate = solution.evaluation, solution.certificate
     return {
         "pipeline": problem.pipeline,
         "rate_rps": problem.rate_rps,
@@ -43,6 +43,7 @@ def document(
         },
         "changes": [change_row(change) for change in changes],
         "relaxations": [_relaxation(r.limit.key, r.limit.bound, r.to) for r in relaxations],
+        **({"certificate": asdict(certificate)} if certificate else {}),
     }
 
 
@@ -109,10 +110,26 @@ def table(document: dict[str, Any]) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    if "certificate" in document:
+        console.print(certificate_words(document["certificate"]), highlight=False, soft_wrap=True)
     for change in document["changes"]:
         console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}")
     if "explain" in document:
         explain.table(document, console)
+
+
+def certificate_words(certificate: dict[str, Any]) -> str:
+    """The percentile as simulated, and on what arrivals."""
+    tried = "1 plan tried" if certificate["plans_tried"] == 1 else f"{certificate['plans_tried']:,} plans tried"
+    if not certificate["requests"]:
+        return f"nothing arrives, so nothing is late ({tried})"
+    value, half = 1e3 * certificate["latency_s"], 1e3 * certificate["half_width_s"]
+    digits = 0 if value >= 100 else 1 if value >= 10 else 2
+    arrivals = "Poisson" if certificate["cv"] == 1 else f"Gamma with cv {certificate['cv']:.3g}"
+    return (
+        f"p{certificate['percentile']:g} = {value:.{digits}f} ± {half:.{digits}f} ms "
+        f"({certificate['requests']:,} simulated arrivals, {arrivals}; {tried})"
+    )
 
 
 def shortfall_words(document: dict[str, Any]) -> list[str]:

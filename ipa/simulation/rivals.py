@@ -17,6 +17,7 @@ from ipa.domain import Config, Plan
 from ipa.errors import UsageError
 from ipa.options import price_list
 from ipa.policy import POLICIES, Policy, policy_named
+from ipa.policy.certified import Certify, by_arrivals
 from ipa.policy.fixed import diagnose_for, seen_by
 from ipa.policy.overload import serve_most
 from ipa.policy.solution import TIME_LIMIT_S
@@ -74,7 +75,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
-        ruled = replace(config, control=replace(config.control, **_damping(name)))
+        ruled = replace(config, control=replace(config.control, certify=False, **_damping(name)))
         return Rival(name, ruled, start, partial(_scaled, name, ruled, start))
     if name == ORACLE:
         told = replace(config, forecast=replace(config.forecast, predictor="max", margin=0.0))
@@ -85,7 +86,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
 def _policy(name: str, config: Config) -> Policy:
     """Its own, or the one that chooses its start plan."""
     chosen = name if name in POLICIES else "auto"
-    return policy_named(chosen, config.pipeline, min(TIME_LIMIT_S, config.control.interval_s / 2))
+    return policy_named(chosen, config.pipeline, _limit_s(config))
 
 
 def best_plan(config: Config, policy: Policy, rate_rps: float) -> Plan | None:
@@ -103,7 +104,16 @@ def _damping(name: str) -> dict[str, float]:
 
 
 def _controlled(name: str, config: Config, policy: Policy, world: World) -> Loop:
-    return Loop(config, policy, world, world, world, world.apply, seen=partial(seen_by, name))
+    seen = partial(seen_by, name)
+    return Loop(config, policy, world, world, world, world.apply, seen=seen, certify=_certify(config, policy))
+
+
+def _certify(config: Config, policy: Policy) -> Certify | None:
+    return by_arrivals(config, policy, _limit_s(config)) if config.control.certify else None
+
+
+def _limit_s(config: Config) -> float:
+    return min(TIME_LIMIT_S, config.control.interval_s / 2)
 
 
 def _scaled(name: str, config: Config, start: Plan, world: World) -> Loop:
@@ -112,7 +122,8 @@ def _scaled(name: str, config: Config, start: Plan, world: World) -> Loop:
 
 
 def _told(config: Config, policy: Policy, world: World) -> Loop:
-    return Loop(config, policy, world, _Prophet(world, config.forecast.horizon_s), world, world.apply)
+    prophet = _Prophet(world, config.forecast.horizon_s)
+    return Loop(config, policy, world, prophet, world, world.apply, certify=_certify(config, policy))
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,6 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
     ("changes", "where", "rule"),
     [
         ({"forecast": {"quantile": 0.9}}, "forecast.quantile", "`forecast.quantile` is not built yet"),
-        ({"control": {"certify": True}}, "control.certify", "`control.certify` is not built yet"),
         ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
         ({"monitor": {"kind": "prometheus"}}, "monitor.kind", "`monitor.kind: prometheus` is not built yet"),
         ({"cluster": {"kind": "kubernetes"}}, "cluster.kind", "`cluster.kind: kubernetes` is not built yet"),

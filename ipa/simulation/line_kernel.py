@@ -155,8 +155,6 @@ def _arrive(stage: Records, visit: Records, lost: Records, losses: int, queue_li
     if stage.live == 0 or stage.waiting >= queue_limit:
         return _lose(lost, losses, visit, visit.at_s, NO_REPLICA if stage.live == 0 else FULL)
     stage.waiting += 1
-    stage.present += 1
-    stage.present_s -= visit.at_s
     return losses
 
 
@@ -183,6 +181,7 @@ def serve(
     drop_after_s, queue_limit, seed = rules
     stage = stages[at]
     count, losses, last = 0, 0, len(busy) - 1
+    present, present_s, working_s = 0, 0.0, 0.0  # what is added to the stage's at the end: its memory is slower
     touched = stage.changed != 0
     stage.changed = 0
     while True:
@@ -199,8 +198,7 @@ def serve(
                 slot.first, slot.end = first, end
                 stage.head = end
                 stage.waiting -= size
-                stage.working += 1
-                stage.working_s -= now_s
+                working_s -= now_s
                 done_s = now_s + _service_s(service_s, slot.kind, size, visits, slot, seed, at)
                 _insert(stage, busy, slots, visits, slot_at, done_s)
             while stage.live == 0 and stage.waiting > 0:
@@ -215,31 +213,38 @@ def serve(
         arrived_s = visits[stage.next].at_s if stage.next < len(visits) else np.inf
         if done_s < np.inf and done_s <= arrived_s and done_s <= stage.wake_s:
             if done_s > until_s:
-                return count, losses
+                break
             now_s = done_s
             slot_at = busy[stage.busy_head & last].slot
             slot = slots[slot_at]
             stage.busy_head += 1
             stage.busies -= 1
-            stage.working -= 1
-            stage.working_s += now_s
+            working_s += now_s
             before = count
             count = _go_on(visits, slot, accuracies[slot.kind], now_s, out, count)
-            stage.present -= count - before
-            stage.present_s += (count - before) * now_s
+            present -= count - before
+            present_s += (count - before) * now_s
             if not slot.retired:
                 _make_ready(stage, ready, slot_at)
             touched = stage.waiting > 0
         elif min(arrived_s, stage.wake_s) >= until_s:
-            return count, losses
+            break
         elif arrived_s <= stage.wake_s:
             ends_s = min(done_s, until_s)  # all that come before it find no replica ready: one after the other joins
             while True:
                 now_s, before = arrived_s, stage.waiting
                 losses = _arrive(stage, visits[stage.next], lost, losses, queue_limit)
-                touched = stage.readies > 0 and stage.waiting > before
+                joined = stage.waiting - before
+                present += joined
+                present_s -= joined * now_s
+                touched = stage.readies > 0 and joined > 0
                 if stage.readies > 0 or stage.next == len(visits) or visits[stage.next].at_s >= ends_s:
                     break
                 arrived_s = visits[stage.next].at_s
         else:
             now_s, touched = stage.wake_s, True
+    stage.working = stage.busies
+    stage.working_s += working_s
+    stage.present += present
+    stage.present_s += present_s
+    return count, losses

@@ -25,7 +25,7 @@ from ipa.simulation import autoscalers
 from ipa.simulation.autoscalers import AUTOSCALERS
 from ipa.simulation.world import World
 
-STATIC = {"static-mean": "mean", "static-peak": "peak"}
+STATIC = ("static-mean", "static-peak")
 ORACLE = "oracle"
 NAMES = (*POLICIES, *STATIC, *AUTOSCALERS, ORACLE)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import inf
 
@@ -47,6 +48,16 @@ def steps(live: Plan | None, wanted: Plan, cores_limit: float | None, surge_core
     while (step := way.next()) is not None:
         found.append(step)
     return tuple(found)
+
+
+def targets(plan: Plan) -> dict[str, Step]:
+    """What each stage runs under `plan`, in the form of the last step towards it."""
+    return {a.stage: Step(a.stage, a.batch, (a,)) for a in plan.allocations}
+
+
+def dips(way: Sequence[Step]) -> list[str]:
+    """In words, what has less capacity on the way; once a stage."""
+    return list(dict.fromkeys(f"{step.stage}: less capacity during the change" for step in way if step.dip))
 
 
 class _Way:

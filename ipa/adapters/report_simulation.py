@@ -13,7 +13,7 @@ from ipa.adapters.report_seconds import read_seconds, summary
 from ipa.errors import UsageError
 from ipa.report.html.story import Objective, PolicyRun, Run
 
-DOCUMENT = "simulation.json"
+DOCUMENT, SECONDS, DECISIONS = "simulation.json", ".seconds.csv", ".decisions.jsonl"
 
 
 def simulation_run(folder: Path, objective: Objective) -> Run:
@@ -52,7 +52,7 @@ def _policy(folder: Path, row: Cells, intervals: Counter[str], notes: list[str])
         raise row.wrong("policy", "is no name of a policy")
     pace = f"{row.amount('interval_s'):g}s" if row.amount("interval_s") is not None else None
     stem = _stem(folder, name, pace, seed)
-    seconds, decisions = folder / f"{stem}.seconds.csv", folder / f"{stem}.decisions.jsonl"
+    seconds, decisions = folder / f"{stem}{SECONDS}", folder / f"{stem}{DECISIONS}"
     if not seconds.exists():
         notes.append(f"{seconds.name} is missing: nothing over time of this policy.")
     read = read_journal(decisions) if decisions.exists() else None
@@ -70,7 +70,7 @@ def _policy(folder: Path, row: Cells, intervals: Counter[str], notes: list[str])
 def _stem(folder: Path, name: str, pace: str | None, seed: int) -> str:
     """POLICY-SEED; where several times between decisions were simulated, POLICY-INTERVAL-SEED."""
     paced = f"{name}-{pace}-{seed}"
-    return paced if pace and (folder / f"{paced}.seconds.csv").exists() else f"{name}-{seed}"
+    return paced if pace and (folder / f"{paced}{SECONDS}").exists() else f"{name}-{seed}"
 
 
 def _intervals(rows: list[Cells]) -> Counter[str]:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from ipa.adapters.report_simulation import DECISIONS, DOCUMENT, SECONDS
 from ipa.adapters.trace_files import refuse_existing, write_text
 from ipa.errors import UsageError
 from ipa.report.adapt import document as turn_document
@@ -20,9 +21,6 @@ from ipa.report.output import finite
 from ipa.simulation.backtest import Run
 from ipa.workload.per_second import Second, per_second
 from ipa.workload.summary import ANSWERED
-
-DOCUMENT = "simulation.json"
-SECONDS, DECISIONS = ".seconds.csv", ".decisions.jsonl"
 
 
 def open_folder(folder: Path, *, force: bool) -> None:

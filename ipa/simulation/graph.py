@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from math import isfinite
 
@@ -10,7 +9,7 @@ import numpy as np
 
 from ipa.simulation import compiled, graph_kernel, layout
 from ipa.simulation.finished import Finished, Occupancy, occupancy
-from ipa.simulation.kinds import Kinds
+from ipa.simulation.kinds import Kinds, staying
 from ipa.simulation.stations import Network, Station
 from ipa.workload.processes import FloatArray
 from ipa.workload.summary import ANSWERED, DROPPED
@@ -78,11 +77,7 @@ class Graph:
         wanted = self._kinds.of(station)
         state = self._state._replace(service_s=self._kinds.service_s, accuracy=self._kinds.accuracy)
         live = int(state.stages[at]["live"])
-        free: dict[int, list[int]] = {}
-        for slot in range(live):
-            free.setdefault(int(state.slots[at, slot]["kind"]), []).append(slot)
-        kept = [free[kind].pop(0) if free.get(kind) else None for kind in wanted]
-        left = list(itertools.chain.from_iterable(free.values()))
+        kept, left = staying(state.slots[at]["kind"][:live].tolist(), wanted)
         idle_s: list[float] = state.slots[at]["free_s"][left].tolist()
         leaving = [*left, *range(live, state.slots.shape[1])]
         retired = [slot for slot in leaving if state.slots[at, slot]["load"] > 0]

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import chain
+
 import numpy as np
 
 from ipa.simulation.stations import Servers, Station
@@ -33,3 +36,15 @@ class Kinds:
             self.service_s, self.accuracy = tables, np.append(self.accuracy, servers.accuracy)
             self._rows[servers.kind] = count
         return self._rows[servers.kind]
+
+
+def staying(running: Sequence[int], wanted: Sequence[int]) -> tuple[list[int | None], list[int]]:
+    """Of the kinds running, by slot: which slot serves each wanted replica (None: a new one), and which are left over.
+
+    Of one kind the earliest stay.
+    """
+    free: dict[int, list[int]] = {}
+    for slot, kind in enumerate(running):
+        free.setdefault(kind, []).append(slot)
+    kept = [free[kind].pop(0) if free.get(kind) else None for kind in wanted]
+    return kept, list(chain.from_iterable(free.values()))

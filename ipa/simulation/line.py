@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ipa.simulation.compiled import FULL
 from ipa.simulation.finished import Finished, Occupancy, no_ends, occupancy, part_of, put_in_order
-from ipa.simulation.kinds import Kinds
+from ipa.simulation.kinds import Kinds, staying
 from ipa.simulation.line_kernel import LINE_BUSY, LINE_SLOT, LINE_STAGE, LOST, VISIT, enter, serve
 from ipa.simulation.stations import Network, Station
 from ipa.workload.processes import FloatArray
@@ -119,10 +119,7 @@ class Line:
         wanted = self._kinds.of(station)
         stage, old, ring = self._stages[at], self._slots[at], self._busy[at]
         live, head, at_work = int(stage["live"]), int(stage["busy_head"]), self._at_work(at)
-        free: dict[int, list[int]] = {}
-        for slot in range(live):
-            free.setdefault(int(old[slot]["kind"]), []).append(slot)
-        kept = [free[kind].pop(0) if free.get(kind) else None for kind in wanted]
+        kept, _ = staying(old["kind"][:live].tolist(), wanted)
         before = [*kept, *(slot for slot in at_work if slot not in kept)]
         slots = np.zeros(len(before), LINE_SLOT)
         for new, earlier in enumerate(before):
@@ -151,17 +148,14 @@ def _stretches(arrivals_s: FloatArray, until_s: float) -> Iterator[tuple[int, in
     """(first, end, until when): arrivals at one moment stay together."""
     first = 0
     while len(arrivals_s) - first > STRETCH:
-        next_s = float(arrivals_s[first + STRETCH])
-        end = int(np.searchsorted(arrivals_s, next_s, side="left"))
-        if end > first:
-            yield first, end, next_s
-            first = end
-        else:  # more than a stretch at one moment
-            end = int(np.searchsorted(arrivals_s, next_s, side="right"))
-            if end == len(arrivals_s):
-                break
-            yield first, end, float(arrivals_s[end])
-            first = end
+        at_s = arrivals_s[first + STRETCH]
+        end = int(np.searchsorted(arrivals_s, at_s, side="left"))
+        if end == first:  # more than a stretch at one moment
+            end = int(np.searchsorted(arrivals_s, at_s, side="right"))
+        if end == len(arrivals_s):
+            break
+        yield first, end, float(arrivals_s[end])
+        first = end
     yield first, len(arrivals_s), until_s
 
 

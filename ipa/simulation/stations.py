@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from ipa.diff import Step
+from ipa.diff import Step, targets
 from ipa.domain import Allocation, Config, Pipeline, Plan, Stage
 from ipa.errors import UsageError
 from ipa.remaining import measured, remaining_s
@@ -109,11 +109,6 @@ def _probability(pipeline: Pipeline, stage: Stage) -> float:
             "a request that fans out cannot be simulated"
         )
     return min(1.0, stage.visits / max(parents)) if max(parents) > 0 else 0.0
-
-
-def targets(plan: Plan) -> dict[str, Step]:
-    """What each stage runs under `plan`, in the form of the last step towards it."""
-    return {a.stage: Step(a.stage, a.batch, (a,)) for a in plan.allocations}
 
 
 @dataclass(slots=True)

@@ -7,18 +7,17 @@ load_s while the rest serves on, then the stage is switched, then what left fini
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from math import inf, isfinite
+from math import ceil, floor, inf, isfinite
 
 import numpy as np
 
-from ipa.diff import Step, steps
+from ipa.diff import Step, dips, steps, targets
 from ipa.domain import Allocation, Config, Hardware, Plan
 from ipa.ports import Outcome
 from ipa.simulation.engine import Engine, Finished
 from ipa.simulation.load import Load
-from ipa.simulation.stations import Station, Stations, network, targets
+from ipa.simulation.stations import Stations, network
 from ipa.workload.counts import Counts
 from ipa.workload.processes import FloatArray
 from ipa.workload.trace import counts_per_second
@@ -73,7 +72,7 @@ class World:
         return self._engine.now_s
 
     def sleep_until(self, at_s: float) -> None:
-        while self.watching and isfinite(at_s) and (second_s := np.floor(self.now_s()) + 1) <= at_s:
+        while self.watching and isfinite(at_s) and (second_s := floor(self.now_s()) + 1) <= at_s:
             self._advance(float(second_s))
             self._sample()
         if at_s > self.now_s():
@@ -92,7 +91,7 @@ class World:
     def coming(self, window_s: float) -> tuple[int, ...]:
         """What an oracle knows: the arrivals in the seconds ahead."""
         now = int(self.now_s())
-        return tuple(self._counts[now : now + max(1, int(np.ceil(window_s)))].tolist())
+        return tuple(self._counts[now : now + max(1, ceil(window_s))].tolist())
 
     def samples(self) -> tuple[tuple[Load, ...], ...]:
         """For each stage its load in every second since the last call; needs `watching`."""
@@ -115,8 +114,7 @@ class World:
         for step in way:
             self._carry_out(step)
         self.plan = plan
-        notes = dict.fromkeys(f"{step.stage}: less capacity during the change" for step in way if step.dip)
-        return Outcome(True, self.now_s() - began_s, "; ".join(notes))
+        return Outcome(True, self.now_s() - began_s, "; ".join(dips(way)))
 
     def _carry_out(self, step: Step) -> None:
         wanted = Counter({(step.stage, a.server): a.replicas for a in step.servers})
@@ -127,15 +125,12 @@ class World:
             self._spend()
             self.sleep_until(self.now_s() + max(self._load_s(a) for a in step.servers if missing[step.stage, a.server]))
         self._steps[step.stage] = step
-        idle_s = self._engine.change(self._changed(self._steps))
+        # All stages: a variant changes how much work is left before the stages ahead of it, too.
+        idle_s = self._engine.change(dict(enumerate(self._stations.of(self._steps))))
         if surplus := running - wanted:
             self.sleep_until(idle_s)
             self._running -= surplus
             self._spend()
-
-    def _changed(self, wanted: Mapping[str, Step]) -> dict[int, Station]:
-        """A variant changes how much work is left before the stages ahead of it, too."""
-        return dict(enumerate(self._stations.of(wanted)))
 
     def _load_s(self, a: Allocation) -> float:
         return self.config.pipeline.stage(a.stage).variant(a.variant).load_s or 0.0

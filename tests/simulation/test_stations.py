@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from ipa.diff import Step
+from ipa.diff import Step, targets
 from ipa.domain import Allocation, Pipeline, RouterSettings, Slo, Stage, Variant, When
 from ipa.errors import UsageError
-from ipa.simulation.stations import Stations, network, targets
+from ipa.simulation.stations import Stations, network
 from tests.pipelines import measurement
 from tests.simulation.toys import of, plan, toy
 

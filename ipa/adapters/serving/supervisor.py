@@ -16,7 +16,7 @@ from ipa.adapters.serving.fleet import Fleet, Member
 from ipa.adapters.serving.router_process import STOP_TIMEOUT_S, RouterProcess, start_message, start_router
 from ipa.adapters.serving.routing import missing, router_plan, wanted_ids
 from ipa.adapters.serving.runtimes import RUNTIMES
-from ipa.diff import Step, steps
+from ipa.diff import Step, dips, steps, targets
 from ipa.domain import Config, Plan
 from ipa.errors import IpaError, ServingError, Unavailable
 from ipa.ports import Outcome
@@ -65,7 +65,7 @@ class Supervisor:
     async def start(self, plan: Plan) -> None:
         """All replicas of `plan` at once, warm and routed. Raises ServingError; call stop then."""
         async with self._changing:
-            self._targets = {a.stage: Step(a.stage, a.batch, (a,)) for a in plan.allocations}
+            self._targets = targets(plan)
             started = await self._fleet.start(plan.allocations)
             self._routed = frozenset(member.id for member in started)
             await self._route()
@@ -101,7 +101,7 @@ class Supervisor:
             began_s = time.monotonic()
             way = steps(self.plan, plan, self.config.pipeline.limits.cores, self.config.control.surge_cores)
             back: list[Step] = []
-            notes = [f"{step.stage}: less capacity during the change" for step in way if step.dip]
+            notes = dips(way)
             try:
                 for step in way:
                     back.insert(0, self._targets[step.stage])

@@ -13,11 +13,11 @@ from math import ceil, floor, log10
 from typing import Literal
 
 from ipa.report.html import quantities
-from ipa.report.html.bins import Points
+from ipa.report.html.bins import WIDTHS_S, Points
 
 WIDTH, HEIGHT = 1000.0, 100.0
 MOST_TICKS = 8
-_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400)
+_STEPS_S = (*WIDTHS_S, 7200, 10800, 21600, 43200, 86400)
 
 Unit = Literal["rps", "s", "share", "cores"]
 Style = Literal["line", "faint", "steps", "area"]

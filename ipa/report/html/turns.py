@@ -27,7 +27,7 @@ class Stretch:
 
 @dataclass(frozen=True, slots=True)
 class Stretches:
-    """What is listed; `hidden` turns more are not, and come after the first `before` stretches where `gap` says so."""
+    """What is listed; `hidden` turns more are not."""
 
     shown: tuple[Stretch, ...]
     hidden: int

@@ -169,7 +169,7 @@ class Loop:
         problem = self.prices.at(predicted.rate_rps)
         wanted: Solution | Overload | None = self._chosen(problem, observation)
         if isinstance(wanted, Solution) and wanted.evaluation is None:
-            wanted = serve_most(self.config.pipeline, predicted.rate_rps, self.policy)
+            wanted = serve_most(self.prices, predicted.rate_rps, self.policy)
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)

@@ -120,6 +120,7 @@ def _one(
 ) -> tuple[list[tuple[Asked, Plan]], bool]:
     """Prints the decision; what to apply, nothing if there is no plan, and whether it differs from what runs."""
     from ipa.cli.planning import difference, solve_for, within
+    from ipa.options import price_list
     from ipa.policy.explain import explain as explain_best
     from ipa.policy.fixed import diagnose_for, seen_by
     from ipa.policy.overload import largest_rate_rps
@@ -141,7 +142,7 @@ def _one(
         diagnosis.relaxations if diagnosis else (),
     )
     if diagnosis:
-        document |= report.shortfall(diagnosis, largest_rate_rps(config.pipeline, see))
+        document |= report.shortfall(diagnosis, largest_rate_rps(price_list(config.pipeline), see))
     elif explain and (explanation := explain_best(config.pipeline, asked.rate_rps, see)):
         document["explain"] = report_explain.document(explanation)
     emit(document, output, lambda: report.table(document))

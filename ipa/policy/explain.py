@@ -77,7 +77,7 @@ def explain(pipeline: Pipeline, rate_rps: float, see: Callable[[Problem], Proble
     best = auto.solve(problem).evaluation
     if best is None:
         return None
-    largest_rps = largest_rate_rps(pipeline, see)
+    largest_rps = largest_rate_rps(prices, see)
     more = MORE_RATE * rate_rps
     return Explanation(
         best,

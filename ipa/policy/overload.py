@@ -15,9 +15,8 @@ from math import inf, sqrt
 
 import numpy as np
 
-from ipa.domain import Pipeline
 from ipa.evaluation import Evaluation
-from ipa.options import TOLERANCE, Floats, PriceList, Problem, price_list
+from ipa.options import TOLERANCE, Floats, PriceList, Problem
 from ipa.policy import auto, exhaustive, label, milp
 from ipa.policy.auto import any_plan
 from ipa.policy.solution import Solution
@@ -34,10 +33,9 @@ class Overload:
     solution: Solution
 
 
-def serve_most(pipeline: Pipeline, rate_rps: float, policy: Callable[[Problem], Solution]) -> Overload | None:
+def serve_most(prices: PriceList, rate_rps: float, policy: Callable[[Problem], Solution]) -> Overload | None:
     """The largest rate below an infeasible `rate_rps` with a feasible plan; None if there is none at any rate."""
     exact = policy in EXACT
-    prices = price_list(pipeline)
     most = _largest_below(prices, rate_rps, any_plan if exact else lambda problem: policy(problem).evaluation)
     return None if most is None else Overload(most, policy(prices.at(most)))
 
@@ -47,7 +45,7 @@ def whole(problem: Problem) -> Problem:
     return problem
 
 
-def largest_rate_rps(pipeline: Pipeline, see: Callable[[Problem], Problem] = whole) -> float:
+def largest_rate_rps(prices: PriceList, see: Callable[[Problem], Problem] = whole) -> float:
     """The largest rate with a feasible plan, inf where nothing bounds it; 0 if there is no plan at any rate.
 
     `see` is the part of a problem that the plan is chosen from.
@@ -56,7 +54,6 @@ def largest_rate_rps(pipeline: Pipeline, see: Callable[[Problem], Problem] = who
     def plan_for(problem: Problem) -> Evaluation | None:
         return any_plan(see(problem))
 
-    prices = price_list(pipeline)
     if plan_for(prices.at(MOST_RPS)) is not None:
         return inf
     return _largest_below(prices, MOST_RPS, plan_for) or 0.0

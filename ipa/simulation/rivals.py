@@ -15,7 +15,7 @@ from functools import partial
 from ipa.control import Loop
 from ipa.domain import Config, Plan
 from ipa.errors import UsageError
-from ipa.options import price_list
+from ipa.options import PriceList, price_list
 from ipa.policy import POLICIES, Policy, policy_named
 from ipa.policy.certified import Certify, by_arrivals
 from ipa.policy.fixed import diagnose_for, seen_by
@@ -69,9 +69,10 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
         rate_rps = rates.peak_rps if name == "static-peak" else rates.mean_rps
     else:
         rate_rps = rates.first_rps
-    start = best_plan(config, policy, rate_rps)
+    prices = price_list(config.pipeline)
+    start = best_plan(prices, policy, rate_rps)
     if start is None:
-        return diagnose_for(name, price_list(config.pipeline).at(rate_rps)).reason
+        return diagnose_for(name, prices.at(rate_rps)).reason
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
@@ -89,12 +90,12 @@ def _policy(name: str, config: Config) -> Policy:
     return policy_named(chosen, config.pipeline, _limit_s(config))
 
 
-def best_plan(config: Config, policy: Policy, rate_rps: float) -> Plan | None:
+def best_plan(prices: PriceList, policy: Policy, rate_rps: float) -> Plan | None:
     """The policy's plan, where it has none the one that serves the most; None where there is none at any rate."""
-    solution = policy(price_list(config.pipeline).at(rate_rps))
+    solution = policy(prices.at(rate_rps))
     if solution.evaluation is not None:
         return solution.evaluation.plan
-    most = serve_most(config.pipeline, rate_rps, policy)
+    most = serve_most(prices, rate_rps, policy)
     return None if most is None or most.solution.evaluation is None else most.solution.evaluation.plan
 
 

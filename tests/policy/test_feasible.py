@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from ipa.domain import Limits, Pipeline
-from ipa.options import price
+from ipa.options import price, price_list
 from ipa.policy import milp
 from ipa.policy.auto import any_plan
 from ipa.policy.overload import largest_rate_rps
@@ -31,7 +31,7 @@ def test_is_proven_where_labels_are_too_many_for_the_problem_itself(cores: int, 
 
 def test_the_integer_program_agrees_at_the_edge_of_what_six_stages_can_carry() -> None:
     pipeline = random_chain(0, 6, 8, limits=Limits(cores=120, replicas=40, accuracy=0.2))
-    most_rps = largest_rate_rps(pipeline)
+    most_rps = largest_rate_rps(price_list(pipeline))
     for share, feasible in ((1.0, True), (1.0001, False), (1.1, False)):
         problem = price(pipeline, share * most_rps)
         assert (any_plan(problem) is not None) == feasible

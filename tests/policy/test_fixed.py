@@ -11,7 +11,7 @@ import pytest
 from ipa.domain import Fixed, Limits, Pipeline
 from ipa.errors import UsageError
 from ipa.evaluation import evaluate_live
-from ipa.options import price
+from ipa.options import price, price_list
 from ipa.policy import POLICIES, policy_named
 from ipa.policy.fixed import diagnose_for, restricted
 from ipa.policy.infeasible import diagnose
@@ -137,7 +137,7 @@ class TestNoPlan:
 
     def test_overload_takes_what_the_baseline_serves_at_most(self) -> None:
         pipeline = fixing("rim", {"detect": Fixed(variant="large", replicas=2), "classify": Fixed(replicas=2)})
-        most = serve_most(pipeline, 100.0, POLICIES["rim"])
+        most = serve_most(price_list(pipeline), 100.0, POLICIES["rim"])
         assert most is not None
         assert most.rate_rps == pytest.approx(2 * 4 / 0.19)
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 
 from ipa.domain import Limits, Pipeline
-from ipa.options import Problem
+from ipa.options import Problem, price_list
 from ipa.policy import Solution, exhaustive
 from ipa.policy.overload import largest_rate_rps, serve_most
 from tests.brute_force import best_plan
@@ -18,7 +18,7 @@ from tests.pipelines import pipelines, two_stages
 
 
 def test_takes_the_plan_of_the_largest_rate_within_the_cores() -> None:
-    most = serve_most(two_stages(Limits(cores=2)), 500.0, exhaustive.solve)
+    most = serve_most(price_list(two_stages(Limits(cores=2))), 500.0, exhaustive.solve)
     assert most is not None
     assert most.rate_rps == pytest.approx(4 / 0.032)  # small at batch 4 on its one core
     assert most.solution.evaluation is not None
@@ -26,7 +26,7 @@ def test_takes_the_plan_of_the_largest_rate_within_the_cores() -> None:
 
 
 def test_none_where_no_rate_helps() -> None:
-    assert serve_most(two_stages(slo_s=0.001), 50.0, exhaustive.solve) is None
+    assert serve_most(price_list(two_stages(slo_s=0.001)), 50.0, exhaustive.solve) is None
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
@@ -34,7 +34,7 @@ def test_none_where_no_rate_helps() -> None:
 def test_no_larger_rate_is_feasible(pipeline: Pipeline) -> None:
     rate_rps = 60.0
     assume(best_plan(pipeline, rate_rps) is None)
-    most = serve_most(pipeline, rate_rps, exhaustive.solve)
+    most = serve_most(price_list(pipeline), rate_rps, exhaustive.solve)
     found = most.rate_rps if most else 0.0
     for larger in np.linspace(found, rate_rps, 40)[1:]:
         assert best_plan(pipeline, float(larger)) is None
@@ -42,27 +42,29 @@ def test_no_larger_rate_is_feasible(pipeline: Pipeline) -> None:
 
 def test_the_largest_rate_is_reached_and_nothing_above_it() -> None:
     """`small` in batches of 4 carries the least, 4/0.032 requests/s a replica."""
-    assert largest_rate_rps(two_stages(Limits(cores=2))) == pytest.approx(4 / 0.032)
-    assert largest_rate_rps(two_stages(Limits(replicas=3))) == pytest.approx(3 * 4 / 0.032)
-    assert largest_rate_rps(two_stages(Limits(cores=10_000_000))) == pytest.approx(1e9, rel=1e-3)  # and in time
+    assert largest_rate_rps(price_list(two_stages(Limits(cores=2)))) == pytest.approx(4 / 0.032)
+    assert largest_rate_rps(price_list(two_stages(Limits(replicas=3)))) == pytest.approx(3 * 4 / 0.032)
+    assert largest_rate_rps(price_list(two_stages(Limits(cores=10_000_000)))) == pytest.approx(
+        1e9, rel=1e-3
+    )  # and in time
 
 
 def test_without_a_limit_on_replicas_nothing_bounds_the_rate() -> None:
-    assert largest_rate_rps(two_stages()) == inf
-    assert largest_rate_rps(two_stages(Limits(accuracy=0.85))) == inf
+    assert largest_rate_rps(price_list(two_stages())) == inf
+    assert largest_rate_rps(price_list(two_stages(Limits(accuracy=0.85)))) == inf
 
 
 def test_no_plan_at_any_rate_is_a_largest_rate_of_zero() -> None:
-    assert largest_rate_rps(two_stages(slo_s=0.001)) == 0.0
-    assert largest_rate_rps(two_stages(Limits(cores=1))) == 0.0
+    assert largest_rate_rps(price_list(two_stages(slo_s=0.001))) == 0.0
+    assert largest_rate_rps(price_list(two_stages(Limits(cores=1)))) == 0.0
 
 
 def test_larger_rates_may_be_feasible_where_a_batch_fills_too_slowly() -> None:
     """Without a batch of 1, (4 − 1)/10 s of filling twice is too long; at a larger rate it is not."""
     pipeline = two_stages(Limits(cores=2), slo_s=0.1)
     pipeline = replace(pipeline, measurements=tuple(m for m in pipeline.measurements if m.batch == 4))
-    assert serve_most(pipeline, 10.0, exhaustive.solve) is None
-    assert largest_rate_rps(pipeline) == pytest.approx(4 / 0.032)
+    assert serve_most(price_list(pipeline), 10.0, exhaustive.solve) is None
+    assert largest_rate_rps(price_list(pipeline)) == pytest.approx(4 / 0.032)
 
 
 def test_a_policy_that_does_not_try_everything_is_asked_itself() -> None:
@@ -72,7 +74,7 @@ def test_a_policy_that_does_not_try_everything_is_asked_itself() -> None:
         stages = tuple(replace(s, latency_s=np.where(s.batch == 1, s.latency_s, 9.0)) for s in problem.stages)
         return exhaustive.solve(replace(problem, stages=stages))
 
-    most = serve_most(two_stages(Limits(cores=2)), 500.0, cautious)
+    most = serve_most(price_list(two_stages(Limits(cores=2))), 500.0, cautious)
     assert most is not None
     assert most.rate_rps == pytest.approx(1 / 0.010)
 
@@ -80,7 +82,7 @@ def test_a_policy_that_does_not_try_everything_is_asked_itself() -> None:
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(pipeline=pipelines(stages=2))
 def test_the_largest_rate_agrees_with_brute_force(pipeline: Pipeline) -> None:
-    largest = largest_rate_rps(pipeline)
+    largest = largest_rate_rps(price_list(pipeline))
     if isinf(largest):
         assert best_plan(pipeline, 1e12) is not None  # where a batch fills in no time
         return

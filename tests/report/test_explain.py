@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from ipa.domain import Hardware, Limits, Objective, Pipeline
-from ipa.options import price
+from ipa.options import price, price_list
 from ipa.policy import auto
 from ipa.policy.explain import explain
 from ipa.policy.infeasible import diagnose
@@ -34,7 +34,7 @@ def unmet(pipeline: Pipeline, rate_rps: float) -> list[str]:
     problem = price(pipeline, rate_rps)
     diagnosis = diagnose(problem)
     found = solve_document(problem, auto.solve(problem), diagnosis.reason, (), diagnosis.relaxations)
-    return shortfall_words({**found, **shortfall(diagnosis, largest_rate_rps(pipeline))})
+    return shortfall_words({**found, **shortfall(diagnosis, largest_rate_rps(price_list(pipeline)))})
 
 
 def test_what_binds_where_the_first_gain_is_and_what_stops_the_rate() -> None:

@@ -168,6 +168,39 @@ def _make_ready(stage: Records, ready: Ints, slot_at: int) -> None:
     stage.readies += 1
 
 
+@compiled
+def _hand_out(
+    stage: Records, slots: Records, ready: Ints, busy: Records, at: int, service_s: Floats, visits: Records,
+    lost: Records, losses: int, drop_after_s: float, seed: int, now_s: float,
+) -> tuple[int, int]:  # fmt: skip
+    """Batches while a replica is ready and something may go to it: (how many, losses). Without a replica all are lost."""
+    handed = 0
+    stage.wake_s = np.inf
+    while stage.waiting > 0 and stage.readies > 0:
+        first = stage.head
+        size, end, losses = _fill(stage, visits, lost, losses, drop_after_s, now_s)
+        if size == 0:
+            break
+        stage.readies -= 1
+        slot_at = ready[stage.readies]
+        slot = slots[slot_at]
+        slot.first, slot.end = first, end
+        stage.head = end
+        stage.waiting -= size
+        handed += 1
+        done_s = now_s + _service_s(service_s, slot.kind, size, visits, slot, seed, at)
+        _insert(stage, busy, slots, visits, slot_at, done_s)
+    while stage.live == 0 and stage.waiting > 0:
+        visit = visits[stage.head]
+        stage.head += 1
+        if not visit.gone:
+            losses = _lose(lost, losses, visit, now_s, NO_REPLICA)
+            stage.waiting -= 1
+            stage.present -= 1
+            stage.present_s += now_s
+    return handed, losses
+
+
 @entered
 def serve(
     stages: Records, slots: Records, ready: Ints, busy: Records, at: int, service_s: Floats, accuracies: Floats,
@@ -186,29 +219,10 @@ def serve(
     stage.changed = 0
     while True:
         if touched:
-            stage.wake_s = np.inf
-            while stage.waiting > 0 and stage.readies > 0:
-                first = stage.head
-                size, end, losses = _fill(stage, visits, lost, losses, drop_after_s, now_s)
-                if size == 0:
-                    break
-                stage.readies -= 1
-                slot_at = ready[stage.readies]
-                slot = slots[slot_at]
-                slot.first, slot.end = first, end
-                stage.head = end
-                stage.waiting -= size
-                working_s -= now_s
-                done_s = now_s + _service_s(service_s, slot.kind, size, visits, slot, seed, at)
-                _insert(stage, busy, slots, visits, slot_at, done_s)
-            while stage.live == 0 and stage.waiting > 0:
-                visit = visits[stage.head]
-                stage.head += 1
-                if not visit.gone:
-                    losses = _lose(lost, losses, visit, now_s, NO_REPLICA)
-                    stage.waiting -= 1
-                    stage.present -= 1
-                    stage.present_s += now_s
+            handed, losses = _hand_out(
+                stage, slots, ready, busy, at, service_s, visits, lost, losses, drop_after_s, seed, now_s
+            )
+            working_s -= handed * now_s
         done_s = busy[stage.busy_head & last].done_s if stage.busies > 0 else np.inf
         arrived_s = visits[stage.next].at_s if stage.next < len(visits) else np.inf
         if done_s < np.inf and done_s <= arrived_s and done_s <= stage.wake_s:

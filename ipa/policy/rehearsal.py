@@ -166,7 +166,7 @@ def _around(after: Sequence[Sequence[int]], visits: Sequence[float], least_s: Se
 
 
 def warm_up(graph: Network) -> None:
-    """Compile the simulator where this machine has not yet: half a minute once, no part of a decision's time."""
+    """Compile the simulator where this machine has not yet: seconds, once, no part of a decision's time."""
     station = Station((Servers(np.ones((1, 1)), 1.0, 1),), batch=1, wait_s=0.0, remaining_s=1.0)
     alone = replace(graph, after=((),), probability=(1.0,), coins=())
     for each in (graph, alone):

@@ -173,7 +173,7 @@ def _hand_out(
     stage: Records, slots: Records, ready: Ints, busy: Records, at: int, service_s: Floats, visits: Records,
     lost: Records, losses: int, drop_after_s: float, seed: int, now_s: float,
 ) -> tuple[int, int]:  # fmt: skip
-    """Batches while a replica is ready and something may go to it: (how many, losses). Without a replica all are lost."""
+    """Batches while a replica is ready and something may go to it: (how many, losses). With no replica all are lost."""
     handed = 0
     stage.wake_s = np.inf
     while stage.waiting > 0 and stage.readies > 0:

@@ -34,12 +34,17 @@ def history(observed: Sequence[float]) -> History:
     for start, end in empty_runs(np.where(known, counts, 1.0)):
         others = known.copy()
         others[start:end] = False
-        rest = float(counts[others].mean()) if others.any() else 0.0
-        if end - start >= SHORTEST_GAP_S and (end - start) * rest >= UNLIKELY and 2 * (end - start) <= len(counts):
+        rest_rps = float(counts[others].mean()) if others.any() else 0.0
+        if is_gap(end - start, rest_rps) and 2 * (end - start) <= len(counts):
             gap[start:end] = True
     said = [(int((~known).sum()), "unknown"), (int(gap.sum()), "without a request in a busy load")]
     left_out = " and ".join(f"{count} s {what}" for count, what in said if count)
     return History(counts[known & ~gap], left_out and f"{left_out} left out")
+
+
+def is_gap(empty_s: int, rest_rps: float) -> bool:
+    """Whether so many empty seconds in a row are no accident where the others bring `rest_rps`."""
+    return empty_s >= SHORTEST_GAP_S and empty_s * rest_rps >= UNLIKELY
 
 
 def empty_runs(counts: FloatArray) -> list[tuple[int, int]]:

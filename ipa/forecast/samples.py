@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ipa.forecast.history import empty_runs, is_gap
-from ipa.forecast.outlook import FloatArray
-from ipa.workload.counts import Counts
+from ipa.forecast.outlook import FloatArray, IntArray
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -18,10 +17,10 @@ class Samples:
 
     windows: FloatArray
     came_rps: FloatArray
-    at_s: Counts
+    at_s: IntArray
 
 
-def samples(counts: Counts, start_s: int, end_s: int, *, window_s: int, horizon_s: int, every_s: int = 10) -> Samples:
+def samples(counts: IntArray, start_s: int, end_s: int, *, window_s: int, horizon_s: int, every_s: int = 10) -> Samples:
     """A moment every `every_s` for which window and horizon lie in [start_s, end_s) and touch no gap.
 
     Windows are views of one copy of `counts`: n · 8 bytes more, not n · window_s · 8, until they are chosen from.

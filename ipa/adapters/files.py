@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
+from ipa.adapters.predictor_files import model_content
 from ipa.config import MeasurementRow, PipelineSpec, VariantRow, build, parse_rows, parse_yaml, validate
 from ipa.domain import Allocation, Config, Pipeline, Plan
 from ipa.errors import ConfigError, UsageError, Violation
-from ipa.forecast import PREDICTORS
 
 _VARIANT_KEY = ("stage", "variant")
 _MEASUREMENT_KEY = ("stage", "variant", "hardware", "cores", "batch")
@@ -64,16 +63,10 @@ def _load(path: Path, is_measured: Callable[[Path], bool]) -> Config:
 
 def _predictor_model(spec: PipelineSpec, folder: Path, problems: list[Violation]) -> bytes | None:
     """What a trained predictor was trained to: the config's file, else the one that comes with ipa."""
-    entry = PREDICTORS.get(spec.forecast.predictor)
-    if entry is None or entry.model is None:
-        return None
-    if spec.forecast.model is None:
-        return (resources.files("ipa.forecast") / "models" / entry.model).read_bytes()
-    path = folder / spec.forecast.model
     try:
-        return path.read_bytes()
-    except OSError as error:
-        problems.append(Violation("forecast.model", f"{path} cannot be read: {error.strerror}"))
+        return model_content(spec.forecast.predictor, folder / spec.forecast.model if spec.forecast.model else None)
+    except UsageError as error:
+        problems.append(Violation("forecast.model", str(error)))
         return None
 
 

@@ -11,7 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from math import floor
 
-from ipa.forecast.outlook import Outlook
+import numpy as np
+
+from ipa.forecast.outlook import FloatArray, Outlook
 
 STEP = 0.1
 """In units of the outlook's own spread."""
@@ -40,12 +42,13 @@ class Calibration:
 
 def bound_rps(calibration: Calibration, outlook: Outlook, p: float) -> float:
     """The quantile p of one window's outlook, corrected by what was learnt."""
-    return max(0.0, float(outlook.quantile_rps(p)[0]) + calibration.offset * _unit_rps(outlook))
+    return max(0.0, float(outlook.quantile_rps(p)[0] + calibration.offset * unit_rps(outlook)[0]))
 
 
-def _unit_rps(outlook: Outlook) -> float:
-    spread = float(outlook.quantile_rps(0.9)[0] - outlook.quantile_rps(0.1)[0])
-    return max(spread, LEAST_UNIT * float(outlook.point_rps[0]))
+def unit_rps(outlook: Outlook) -> FloatArray:
+    """(n,) what an offset of 1 adds to a bound."""
+    spread = outlook.quantile_rps(0.9) - outlook.quantile_rps(0.1)
+    return np.maximum(spread, LEAST_UNIT * outlook.point_rps)
 
 
 def announced(calibration: Calibration, bound: Bound) -> Calibration:
@@ -69,7 +72,11 @@ def settled(calibration: Calibration, observed: Sequence[float], at_s: float, p:
 def _judged(calibration: Calibration, *, covered: bool, p: float) -> Calibration:
     return replace(
         calibration,
-        offset=calibration.offset + STEP * (p - covered),
+        offset=moved(calibration.offset, covered=covered, p=p),
         judged=calibration.judged + 1,
         covered=calibration.covered + covered,
     )
+
+
+def moved(offset: float, *, covered: bool, p: float) -> float:
+    return offset + STEP * (p - covered)

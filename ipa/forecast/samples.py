@@ -21,10 +21,7 @@ class Samples:
 
 
 def samples(counts: IntArray, start_s: int, end_s: int, *, window_s: int, horizon_s: int, every_s: int = 10) -> Samples:
-    """A moment every `every_s` for which window and horizon lie in [start_s, end_s) and touch no gap.
-
-    Windows are views of one copy of `counts`: n · 8 bytes more, not n · window_s · 8, until they are chosen from.
-    """
+    """A moment every `every_s` for which window and horizon lie in [start_s, end_s) and touch no gap."""
     seconds = np.asarray(counts, dtype=np.float64)
     moments = np.arange(start_s + window_s, end_s - horizon_s + 1, every_s)
     missing = np.concatenate([[0], np.cumsum(gap_seconds(seconds))])

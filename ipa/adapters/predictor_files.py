@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from ipa.adapters.trace_files import write_bytes
 from ipa.errors import UsageError
 from ipa.forecast import PREDICTORS, Predictor
+from ipa.forecast.model_file import ModelFile, serialise
 
 
 def model_content(predictor: str, file: Path | None = None) -> bytes | None:
@@ -45,3 +48,22 @@ def predictors_named(names: Sequence[str] | None, files: Sequence[str]) -> dict[
             )
         file_of[name] = Path(file)
     return {name: PREDICTORS[name].make(model_content(name, file_of.get(name))) for name in chosen}
+
+
+def write_model(path: Path, model: ModelFile) -> dict[str, Any]:
+    """What was written, as a document. Raises UsageError."""
+    content = serialise(model)
+    write_bytes(path, content)
+    split = model.split
+    return {
+        "file": str(path),
+        "predictor": model.predictor,
+        "seed": model.seed,
+        "fitted": [split.start_s, split.held_back_s],
+        "held_back": [split.held_back_s, split.end_s],
+        "horizons_s": list(model.horizons_s),
+        "dampings": list(model.dampings),
+        "made_with": model.made_with,
+        "counts_sha256": model.counts_sha256,
+        "bytes": len(content),
+    }

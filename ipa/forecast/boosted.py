@@ -1,9 +1,10 @@
-"""Gradient-boosted trees (LightGBM's, fitted to the median) on ratios of the load to its level.
+"""Gradient-boosted trees (LightGBM's, fitted to the median) that correct the default predictor.
 
-The trees say ln(largest second of the horizon ÷ level). Walking them is a few lines of numpy, so a forecast needs no
-LightGBM: that is for training (ipa.forecast.training.boosted). The trees know some horizons; between and beyond them
-the forecast follows the line through the two nearest in ln(horizon), never falling with the horizon: a maximum over
-more seconds cannot be smaller.
+The trees say ln(largest second of the horizon ÷ what ewma expects). A correction, and not the forecast itself, because
+ewma knows what trees cannot learn from one trace: how noise grows with the level, far beyond the levels of the trace.
+Walking trees is a few lines of numpy, so a forecast needs no LightGBM: that is for training alone.
+
+The trees know some horizons. Between two of them the correction is interpolated in ln(horizon); beyond, it stays.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from ipa.forecast import ewma
 from ipa.forecast.features import NAMES, features
 from ipa.forecast.model_file import built, parse
 from ipa.forecast.outlook import FloatArray, IntArray, Outlook
@@ -62,10 +64,10 @@ def make(content: bytes | None) -> Callable[[FloatArray, float], Outlook]:
     trees = built(model, trees_of)
 
     def predict(windows: FloatArray, horizon_s: float) -> Outlook:
-        level, found = features(windows[:, -model.window_s :])
-        largest = level * np.exp(_log_ratio(trees, found, model.horizons_s, horizon_s))
-        point = np.where(windows.any(axis=1), largest, 0.0)
-        return Outlook(point, point, model.errors_at(horizon_s))
+        known = windows[:, -model.window_s :]
+        expected = ewma.predict(known, horizon_s)
+        correction = np.exp(_correction(trees, features(known), model.horizons_s, horizon_s))
+        return Outlook(correction * expected.point_rps, expected.scale_rps, model.errors_at(horizon_s))
 
     return predict
 
@@ -75,16 +77,14 @@ def rows(found: FloatArray, horizon_s: float) -> FloatArray:
     return np.column_stack([found, np.full(len(found), log(horizon_s))])
 
 
-def _log_ratio(trees: Trees, found: FloatArray, known_s: tuple[int, ...], horizon_s: float) -> FloatArray:
-    if horizon_s in known_s or len(known_s) == 1:
-        return trees(rows(found, horizon_s if horizon_s in known_s else known_s[0]))
-    upper = min(max(1, int(np.searchsorted(known_s, horizon_s))), len(known_s) - 1)
-    low, high = known_s[upper - 1], known_s[upper]
-    share = (log(max(horizon_s, 1.0)) - log(low)) / (log(high) - log(low))
-    both = trees(np.concatenate([rows(found, low), rows(found, high)]))
-    at_low, at_high = both[: len(found)], both[len(found) :]
-    line: FloatArray = at_low + share * np.maximum(0.0, at_high - at_low)
-    return line
+def _correction(trees: Trees, found: FloatArray, known_s: tuple[int, ...], horizon_s: float) -> FloatArray:
+    within_s = min(max(horizon_s, known_s[0]), known_s[-1])
+    if within_s in known_s:
+        return trees(rows(found, within_s))
+    upper = int(np.searchsorted(known_s, within_s))
+    low_s, high_s = known_s[upper - 1], known_s[upper]
+    share = log(within_s / low_s) / log(high_s / low_s)
+    return (1 - share) * trees(rows(found, low_s)) + share * trees(rows(found, high_s))
 
 
 def trees_of(payload: Mapping[str, Any]) -> Trees:

@@ -20,11 +20,11 @@ SMALLEST_RPS = 0.5
 NAMES = (*(f"smoothed {each}" for each in SMOOTHINGS), "noise of differences", "deviation", "level")
 
 
-def features(windows: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """(n, seconds) counts, oldest first → level (n,) in requests per second, and features (n, len(NAMES)).
+def features(windows: FloatArray) -> FloatArray:
+    """(n, seconds) counts, oldest first → (n, len(NAMES)).
 
     ln of a smoothed level ÷ level; standard deviations ÷ level, of successive differences (½ E d², which a drift
-    does not enter: von Neumann et al. 1941) and of the counts; ln of the level.
+    does not enter: von Neumann et al. 1941) and of the counts; ln of the level in requests per second.
     """
     smoothed = np.maximum(windows @ _weights(windows.shape[1]), SMALLEST_RPS)
     level = smoothed[:, 0]
@@ -35,7 +35,7 @@ def features(windows: FloatArray) -> tuple[FloatArray, FloatArray]:
     found[:, -3] = noise / level
     found[:, -2] = windows.std(axis=1) / level
     found[:, -1] = np.log(level)
-    return level, found
+    return found
 
 
 @lru_cache(maxsize=256)

@@ -1,7 +1,7 @@
 """A model file, one compressed JSON document: what was trained, on which seconds of which counts, how well it fits.
 
 predictor, version, seed, horizons_s, dampings, window_s, split, counts_sha256, made_with,
-errors    horizon → [[p, z], …]: on the seconds held back, the truth was below point · (1 + z) with share p
+errors    horizon → [[p, z], …]: on the seconds held back, the truth was below point + z · scale with share p
 payload   what the predictor itself makes of it
 sha256    of all the above: a file that was damaged or edited is refused
 """
@@ -38,7 +38,7 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """`counts_sha256`: of the counts of the whole split, see `digest`. `errors`: relative, for each trained horizon."""
+    """`counts_sha256`: of the counts of the whole split, see `digest`. `errors`: for each trained horizon."""
 
     predictor: str
     seed: int

@@ -55,7 +55,7 @@ def questions(
     against = names[-1] if against is None else against
     if against not in names:
         raise UsageError(f"--against {against!r}: is not compared; one of {', '.join(names)}")
-    part = None if held_out is None else _range(held_out)
+    part = None if held_out is None else span("--held-out", held_out)
     return [
         Question(
             _seconds("--horizon", horizon), _whole("--damping", damping), window_s, every_s, part, quantile, against
@@ -101,9 +101,10 @@ def _whole(option: str, text: str) -> int:
     return int(text)
 
 
-def _range(text: str) -> tuple[int, int]:
+def span(option: str, text: str) -> tuple[int, int]:
+    """START:END in seconds. Raises UsageError naming the option, the value and the rule."""
     start, colon, end = text.partition(":")
     numbers = [each for each in (start, end) if each.isascii() and each.isdecimal() and len(each) <= 12]
     if not colon or len(numbers) != 2 or int(start) >= int(end):
-        raise UsageError(f"--held-out {text!r}: must be START:END in whole seconds, END excluded and after START")
+        raise UsageError(f"{option} {text!r}: must be START:END in whole seconds, END excluded and after START")
     return int(start), int(end)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import pairwise
+from math import sqrt
 from typing import Any
 
 import lightgbm
 import numpy as np
 import pytest
 
+from ipa.adapters.predictor_files import model_content
 from ipa.errors import ConfigError
+from ipa.forecast import ewma
 from ipa.forecast.boosted import COLUMNS, make, trees_of
 from ipa.forecast.model_file import serialise
+from ipa.forecast.outlook import FloatArray
 from ipa.forecast.samples import samples
 from ipa.forecast.training.boosted import payload
 from tests.forecast.models import boosted_content, boosted_model, counts
@@ -45,16 +48,30 @@ def test_it_predicts_the_small_trace_better_than_its_last_maximum() -> None:
     assert np.mean(found.came_rps <= said.quantile_rps(0.9)) == pytest.approx(0.9, abs=0.05)
 
 
-def test_a_longer_horizon_never_lowers_the_forecast_and_trained_ones_are_met() -> None:
+def test_between_trained_horizons_the_correction_lies_between_theirs_and_beyond_it_stays() -> None:
     predict = make(boosted_content())
     windows = samples(counts(), 0, 3000, window_s=120, horizon_s=20).windows
-    between = [predict(windows, horizon_s).point_rps for horizon_s in (20.0, 20.000001, 25.0, 40.0, 59.999999)]
-    assert between[0] == pytest.approx(between[1], rel=1e-5)
-    for shorter, longer in pairwise(between):
-        assert (longer >= shorter - 1e-9).all()
-    far = [predict(windows, horizon_s).point_rps for horizon_s in (0.0, 1.0, 60.0, 600.0)]
-    assert np.isfinite(far).all()
-    assert (far[0] <= far[3]).all()
+
+    def correction(horizon_s: float) -> FloatArray:
+        found: FloatArray = predict(windows, horizon_s).point_rps / ewma.predict(windows, horizon_s).point_rps
+        return found
+
+    low, middle, high = correction(20.0), correction(sqrt(20 * 60)), correction(60.0)
+    assert middle == pytest.approx(np.sqrt(low * high))
+    assert correction(20.000001) == pytest.approx(low, rel=1e-5)
+    assert correction(0.5) == pytest.approx(correction(10.0))
+    assert correction(600.0) == pytest.approx(high)
+
+
+@pytest.mark.parametrize("rate_rps", [1, 8, 40, 200, 3000])
+def test_what_comes_with_ipa_is_sane_on_poisson_loads_of_any_size(rate_rps: int) -> None:
+    # Where each second is independent, nobody beats the median of the largest by much; ewma is near it.
+    rng = np.random.default_rng(rate_rps)
+    seconds = rng.poisson(rate_rps, (2000, 140)).astype(float)
+    came = seconds[:, 120:].max(axis=1)
+    said = make(model_content("lightgbm"))(seconds[:, :120], 20.0).point_rps
+    off = np.abs(said / came - 1).mean()
+    assert off < 0.02 + 1.25 * np.abs(ewma.predict(seconds[:, :120], 20.0).point_rps / came - 1).mean()
 
 
 def test_no_request_in_the_window_is_no_request_to_come() -> None:

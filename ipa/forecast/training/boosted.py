@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ipa.forecast import ewma
 from ipa.forecast.boosted import COLUMNS, NAME, rows, trees_of
 from ipa.forecast.features import SMALLEST_RPS, features
 from ipa.forecast.model_file import ModelFile, Split, digest
-from ipa.forecast.outlook import Errors, FloatArray, IntArray
-from ipa.forecast.training.held_back import WINDOW_S, check, drawn, relative_errors
+from ipa.forecast.outlook import Errors, FloatArray, IntArray, Outlook
+from ipa.forecast.training.held_back import WINDOW_S, check, drawn, quantiles
 
 HORIZONS_S = (10, 20, 60)
 DAMPINGS = (1, 8)
+THINNINGS = (8,)
 
 # Chosen on days 12–14 of the Twitter trace after fitting days 1–11.
 ROUNDS, PATIENCE = 500, 30
@@ -34,8 +37,14 @@ PARAMETERS = {
     "verbose": -1,
 }
 
-Part = tuple[FloatArray, FloatArray, FloatArray]
-"""Rows for the trees, levels and largest seconds of samples."""
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """Of n samples: `rows` for the trees, what ewma expects, and what came."""
+
+    rows: FloatArray
+    expected: Outlook
+    came_rps: FloatArray
 
 
 def train(counts: IntArray, split: Split, seed: int) -> ModelFile:
@@ -43,8 +52,9 @@ def train(counts: IntArray, split: Split, seed: int) -> ModelFile:
     import lightgbm
 
     check(counts, split)
-    fitted = _parts(counts, split.start_s, split.held_back_s)
-    held_back = _parts(counts, split.held_back_s, split.end_s)
+    loads = _loads(counts, seed)
+    fitted = _parts(loads, split.start_s, split.held_back_s)
+    held_back = _parts(loads, split.held_back_s, split.end_s)
     known = lightgbm.Dataset(*_pooled(fitted))
     booster = lightgbm.train(
         {**PARAMETERS, "seed": seed},
@@ -68,31 +78,42 @@ def train(counts: IntArray, split: Split, seed: int) -> ModelFile:
     )
 
 
-def _parts(counts: IntArray, start_s: int, end_s: int) -> dict[int, list[Part]]:
-    """Of each horizon, at every damping."""
-    return {
-        horizon_s: [_part(counts, start_s, end_s, horizon_s, damping) for damping in DAMPINGS]
-        for horizon_s in HORIZONS_S
-    }
+def _loads(counts: IntArray, seed: int) -> list[IntArray]:
+    """The trace at several sizes: its seconds divided, and its requests thinned.
+
+    Dividing takes the noise away with the load. Of thinned requests each stays with probability 1/k, so that counts
+    scatter as those of so few requests do: without them, trees take every small load for a smooth one.
+    """
+    random = np.random.default_rng(seed)
+    divided = [counts // damping for damping in DAMPINGS]
+    return divided + [random.binomial(counts, 1 / each) for each in THINNINGS]
 
 
-def _part(counts: IntArray, start_s: int, end_s: int, horizon_s: int, damping: int) -> Part:
-    found = drawn(counts, start_s, end_s, horizon_s, damping)
-    level, looked_at = features(found.windows)
-    return rows(looked_at, horizon_s), level, found.came_rps
+def _parts(loads: list[IntArray], start_s: int, end_s: int) -> dict[int, list[Part]]:
+    """Of each horizon, at every load."""
+    return {horizon_s: [_part(load, start_s, end_s, horizon_s) for load in loads] for horizon_s in HORIZONS_S}
+
+
+def _part(counts: IntArray, start_s: int, end_s: int, horizon_s: int) -> Part:
+    found = drawn(counts, start_s, end_s, horizon_s)
+    return Part(rows(features(found.windows), horizon_s), ewma.predict(found.windows, horizon_s), found.came_rps)
 
 
 def _pooled(parts: dict[int, list[Part]]) -> tuple[FloatArray, FloatArray]:
-    """Rows and targets, ln(largest second ÷ level); one of no request is taken as SMALLEST_RPS."""
+    """Rows and targets, ln(largest second ÷ expected); one of no request is taken as SMALLEST_RPS."""
     every = [part for of_horizon in parts.values() for part in of_horizon]
-    targets = [np.log(np.maximum(came, SMALLEST_RPS) / level) for _looked_at, level, came in every]
-    return np.concatenate([looked_at for looked_at, _level, _came in every]), np.concatenate(targets)
+    targets = [np.log(np.maximum(part.came_rps, SMALLEST_RPS) / part.expected.point_rps) for part in every]
+    return np.concatenate([part.rows for part in every]), np.concatenate(targets)
 
 
 def _errors(chosen: dict[str, Any], parts: list[Part]) -> Errors:
+    """In units of the noise that ewma measures: relative ones would be those of the smallest load at every load."""
     trees = trees_of(chosen)
-    forecasts = [level * np.exp(trees(looked_at)) for looked_at, level, _came in parts]
-    return relative_errors(np.concatenate(forecasts), np.concatenate([came for *_rest, came in parts]))
+    off = [
+        (part.came_rps - part.expected.point_rps * np.exp(trees(part.rows))) / np.maximum(part.expected.scale_rps, 1e-9)
+        for part in parts
+    ]
+    return quantiles(np.concatenate(off))
 
 
 def payload(tree_info: list[dict[str, Any]]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 
 import numpy as np
@@ -67,8 +68,12 @@ def test_the_network_is_trained_the_same_twice(monkeypatch: pytest.MonkeyPatch) 
     assert lstm.train(counts(), SPLIT, 2).payload != once.payload
 
 
-def test_naming_the_trainers_loads_no_library() -> None:
-    import subprocess
-
-    code = "import sys, ipa.forecast.training; sys.exit(bool({'lightgbm', 'torch', 'scipy'} & set(sys.modules)))"
+def test_neither_naming_the_trainers_nor_forecasting_loads_their_libraries() -> None:
+    code = """
+import sys, numpy, ipa.forecast.training
+from ipa.adapters.predictor_files import predictors_named
+for predict in predictors_named(["lightgbm", "lstm"], []).values():
+    predict(numpy.full((1, 120), 7.0), 20.0)
+sys.exit(bool({"lightgbm", "torch", "scipy", "pandas", "numba"} & set(sys.modules)))
+"""
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

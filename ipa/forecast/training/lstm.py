@@ -1,8 +1,9 @@
 """Training the paper's network, with PyTorch: twelve maxima of 10 s in, the largest second of the next 20 s out.
 
-As in the paper: 25 units, Adam, counts divided by the largest of the training data. Chosen here, on the seconds held
-back: the loss, absolute and relative to the truth, and a learning rate that falls to zero. Squared errors of counts,
-the usual choice, gave forecasts of 7.4 % SMAPE instead of 6.9 %, and would not see the small loads at all.
+As in the paper: 25 units, Adam, counts divided by the largest of the training data. Chosen here, so that the network is
+as good as it can be: the loss, a learning rate that falls to zero, and loads of two sizes. SMAPE on days 12 to 14 of
+the Twitter trace after fitting the days before: 7.4 % for squared errors of counts, 7.1 % for absolute ones, 7.0 % for
+those relative to the truth, which alone see small loads as well as large ones.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ def train(counts: IntArray, split: Split, seed: int) -> ModelFile:
     """The network of the epoch that serves [held_back_s, end_s) best. Raises ModuleNotFoundError without PyTorch."""
     check(counts, split)
     fitted, held_back = (
-        _pooled(counts, *span) for span in ((split.start_s, split.held_back_s), (split.held_back_s, split.end_s))
+        _pooled(counts[: split.end_s], *span)
+        for span in ((split.start_s, split.held_back_s), (split.held_back_s, split.end_s))
     )
     largest_rps = float(fitted[1].max())
     import torch

@@ -36,6 +36,10 @@ app.add_typer(trace, name="trace")
 app.add_typer(forecast, name="forecast")
 
 
+EXTRAS = {"lightgbm": "forecast", "torch": "lstm"}
+"""What to install for a package that not everybody wants."""
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -68,5 +72,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "ipa":
             raise
-        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot]'\n")
+        extra = EXTRAS.get(error.name, "serve,plot")
+        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[{extra}]'\n")
         sys.exit(1)

@@ -45,7 +45,7 @@ class Asking:
     namespace: str
 
     def raw(self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: Any) -> Answer:
-        headers = {"Content-Type": kind, "Accept": "application/json"}
+        headers = {**self.api.default_headers, "Content-Type": kind, "Accept": "application/json"}
         self.api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         target = self.api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
         response = self.api.call_api(method, target, headers, body, _request_timeout=(5, 20))

@@ -85,8 +85,7 @@ class Double:
 
     def poke(self) -> None:
         """Makes the controllers look again."""
-        with self.store.changed:
-            self.store.changed.notify_all()
+        self.store.nudge()
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:

@@ -87,7 +87,7 @@ def _bookmarks(cluster: Cluster) -> None:
     ask = asking(cluster)
     first = ask.list("leases").body["metadata"]["resourceVersion"]
     ask.create("services", {"metadata": {"name": "s"}, "spec": {"ports": [{"port": 80}]}})
-    lines = _raw_watch(cluster, resourceVersion=first, allowWatchBookmarks="true", timeoutSeconds=3)
+    lines = _raw_watch(cluster, resourceVersion=first, allowWatchBookmarks="true", timeoutSeconds=1)
     marks = [line["object"] for line in lines if line["type"] == "BOOKMARK"]
     assert marks[-1]["kind"] == "Lease"
     assert int(marks[-1]["metadata"]["resourceVersion"]) > int(first)

@@ -115,10 +115,9 @@ class Deployments:
         if wanted != size.wanted:
             self._scale(deployment, new, wanted)
             return  # one step at a time: the old go down once the new has been counted
+        targets = rollout.old_sizes(replicas, unavailable, size, sizes)
         for rs in old:
-            self._scale(
-                deployment, rs, rollout.old_sizes(replicas, unavailable, size, sizes).get(rs["metadata"]["name"], 0)
-            )
+            self._scale(deployment, rs, targets.get(rs["metadata"]["name"], 0))
         limit = int(deployment["spec"].get("revisionHistoryLimit", 10))
         spent = [rs for rs in old if not int(rs["spec"]["replicas"]) and not rs["status"].get("replicas")]
         for rs in spent[: max(0, len(spent) - limit)]:

@@ -11,6 +11,7 @@ import typer
 from ipa.cli.adapt import adapt
 from ipa.cli.fit import fit
 from ipa.cli.load import load
+from ipa.cli.manifests import manifests
 from ipa.cli.profile import profile
 from ipa.cli.report import report
 from ipa.cli.router import router
@@ -29,7 +30,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, fit, solve, serve, router, load, adapt, simulate, report):
+for command in (profile, fit, solve, serve, router, load, adapt, simulate, report, manifests):
     app.command()(command)
 app.add_typer(trace, name="trace")
 

@@ -13,6 +13,7 @@ from ipa.cli.fit import fit
 from ipa.cli.load import load
 from ipa.cli.manifests import manifests
 from ipa.cli.profile import profile
+from ipa.cli.replica import replica
 from ipa.cli.report import report
 from ipa.cli.router import router
 from ipa.cli.serve import serve
@@ -30,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, fit, solve, serve, router, load, adapt, simulate, report, manifests):
+for command in (profile, fit, solve, serve, router, replica, load, adapt, simulate, report, manifests):
     app.command()(command)
 app.add_typer(trace, name="trace")
 
@@ -67,5 +68,5 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "ipa":
             raise
-        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot]'\n")
+        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot,kubernetes]'\n")
         sys.exit(1)

@@ -11,7 +11,7 @@ from ipa.adapters.kubernetes.resources import model_resources
 from ipa.manifests.objects import (
     CONFIG_FILE,
     CONFIG_MOUNT,
-    PRESTOP_S,
+    LET_GO_S,
     TMP_MOUNT,
     Object,
     config_volume,
@@ -76,7 +76,7 @@ def _deployment(wanted: Wanted, server: Server, size: Size) -> Object:
     identity = names.model_annotations(server)
     about = metadata(wanted.pipeline, wanted.namespace, name, names.MODEL, identity)
     spec = pod_spec(_container(wanted, server, size), [config_volume(wanted.pipeline)], NO_TOKEN)
-    spec |= {"terminationGracePeriodSeconds": _grace_s(wanted, server)} | _nodes(server)
+    spec |= {"terminationGracePeriodSeconds": _drain_s(wanted, server) + SLACK_S} | _nodes(server)
     return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
@@ -106,7 +106,7 @@ def _container(wanted: Wanted, server: Server, size: Size) -> Object:
         "ports": [port(names.HTTP, names.HTTP_PORT), port(names.GRPC, names.GRPC_PORT)],
         "resources": model_resources(size.cores, variant.memory_mb),
         "volumeMounts": [CONFIG_MOUNT, TMP_MOUNT],
-        "lifecycle": prestop(),
+        "lifecycle": prestop(_drain_s(wanted, server)),
         **_probes(wanted, server),
     }
 
@@ -133,9 +133,12 @@ def _slowest_s(wanted: Wanted, server: Server) -> float:
     return max(m.latency_p99_s or m.latency_mean_s for m in rows)
 
 
-def _grace_s(wanted: Wanted, server: Server) -> int:
-    """Until the router has let go of it, then until what it has taken is done: two batches of the slowest kind."""
-    return PRESTOP_S + ceil(2 * _slowest_s(wanted, server)) + SLACK_S
+def _drain_s(wanted: Wanted, server: Server) -> int:
+    """Until the router has let go of it, then until what it has taken is done: two batches of the slowest kind.
+
+    All before SIGTERM: MLServer gives calls 5 s from then on (mlserver/grpc/server.py, stop).
+    """
+    return LET_GO_S + ceil(2 * _slowest_s(wanted, server))
 
 
 def _nodes(server: Server) -> Object:

@@ -12,7 +12,7 @@ Object = dict[str, Any]
 CONFIG_FOLDER = "/etc/ipa"
 CONFIG_FILE = f"{CONFIG_FOLDER}/config.yaml"
 USER = 65532  # `nonroot` of the images in scripts/docker; any id but 0 does
-PRESTOP_S = 5  # the router follows an endpoint that is going within 2 s; what it sent before is answered
+LET_GO_S = 5  # the router lets go of an endpoint within 2 s, a cluster's proxies of a Service's within a few
 
 
 def metadata(
@@ -68,9 +68,9 @@ def own_selector(pipeline: str, component: str) -> dict[str, str]:
     return {names.PART_OF: names.label_value(pipeline), names.COMPONENT: component}
 
 
-def prestop() -> Object:
+def prestop(seconds: int) -> Object:
     """Without a shell in the container (kubernetes.io/docs/concepts/containers/container-lifecycle-hooks, Sleep)."""
-    return {"preStop": {"sleep": {"seconds": PRESTOP_S}}}
+    return {"preStop": {"sleep": {"seconds": seconds}}}
 
 
 def rolling() -> Object:

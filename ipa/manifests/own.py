@@ -8,7 +8,7 @@ from ipa.adapters.kubernetes import names
 from ipa.manifests.objects import (
     CONFIG_FILE,
     CONFIG_MOUNT,
-    PRESTOP_S,
+    LET_GO_S,
     TMP_MOUNT,
     Object,
     config_volume,
@@ -58,7 +58,7 @@ def router_deployment(wanted: Wanted) -> Object:
             port(names.METRICS, names.ADMIN_PORT),
         ],
         "resources": _resources("1", "512Mi"),
-        "lifecycle": prestop(),
+        "lifecycle": prestop(LET_GO_S),
         **_probes("/v2/health/live", "/v2/health/ready", names.HTTP),
     }
     return _deployment(wanted, names.router(wanted.pipeline), names.ROUTER, container)
@@ -93,7 +93,7 @@ def _deployment(wanted: Wanted, name: str, component: str, container: Object) ->
             "selector": {"matchLabels": own_selector(pipeline, component)},
             "template": {
                 "metadata": about,
-                "spec": spec | {"terminationGracePeriodSeconds": PRESTOP_S + FINISH_S},
+                "spec": spec | {"terminationGracePeriodSeconds": LET_GO_S + FINISH_S},
             },
         },
     }

@@ -78,7 +78,7 @@ async def _serve(
     start: Start, listening: Listening, plan: RoutePlan | None, finish_s: float, announce: Callable[[Ports], None]
 ) -> None:
     stop = _stopped_by_signals()
-    background, metrics, arrivals = Background(), Metrics(), Arrivals(time.time())
+    background, metrics, arrivals = Background(), Metrics(start.pipeline), Arrivals(time.time())
     metrics.watch_arrivals(lambda window_s: arrivals.last(window_s, time.time()).counts)
     limits = StageLimits(start.drop_after_s, start.queue_limit, start.in_flight, start.wait_s)
     router = Router(start.pipeline, start.stages, limits, metrics, background, time.perf_counter)

@@ -197,6 +197,36 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """Where arrivals are read. `url`, `query` and the files are for prometheus; query None is the router's own."""
+
+    kind: str = "router"
+    url: str | None = None
+    query: str | None = None
+    bearer_token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Where replicas run; all but `kind` is for kubernetes.
+
+    `namespace` None is the context's, or the pod's inside of a cluster; `images` by what they run: model, router.
+    `drift`: what becomes of changes made by hand, correct or leave. A rollout has `ready_timeout_s` to become ready,
+    a router `router_switch_s` to follow a new plan.
+    """
+
+    kind: str = "local"
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    drift: str = "correct"
+    ready_timeout_s: float = 300.0
+    router_switch_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One YAML file, read and checked: the pipeline and how it is run. `warnings` are for whoever loads it to say."""
 
@@ -206,8 +236,8 @@ class Config:
     router: RouterSettings = RouterSettings()
     forecast: ForecastSettings = ForecastSettings()
     control: ControlSettings = ControlSettings()
-    monitor: str = "router"
-    cluster: str = "local"
+    monitor: MonitorSettings = MonitorSettings()
+    cluster: ClusterSettings = ClusterSettings()
     payload: Path | None = None
     warnings: tuple[str, ...] = ()
 

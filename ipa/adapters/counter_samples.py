@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, inf
+from math import ceil, floor
 from statistics import median
 
 import numpy as np
@@ -46,7 +46,7 @@ def per_second(pods: Sequence[Sequence[Sample]], since_s: float, now_s: float, w
     interval_s = max((gap for gap in map(_interval_s, pods) if gap is not None), default=0.0)
     check_age(now_s - newest_s, max(STALE_S, STALE_SCRAPES * interval_s))
     until = floor(min(line.at_s[-1] for line in lines if newest_s - line.at_s[-1] <= GONE_SCRAPES * interval_s))
-    first = max(until - window_s, ceil(max(line.known_since_s for line in lines)))
+    first = max(until - window_s, _first_known(lines))
     if first >= until:
         raise Unavailable("the counter has been scraped too few times to tell what came in one second")
     edges = np.arange(first, until + 1, dtype=float)
@@ -62,23 +62,28 @@ def whole(rates: Sequence[float] | FloatArray) -> tuple[int, ...]:
 def check_age(age_s: float, oldest_s: float) -> None:
     """Raises Unavailable if the newest sample is older than that."""
     if age_s > oldest_s:
-        raise Unavailable(f"the newest sample is {age_s:.0f} s old, more than {oldest_s:.0f} s: nobody scrapes any more")
+        raise Unavailable(
+            f"the newest sample is {age_s:.0f} s old, more than {oldest_s:.0f} s: nobody scrapes any more"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class _Line:
-    """All that a pod had counted by the times `at_s`, over its restarts; a straight line between them."""
+    """All that a pod had counted by the times `at_s`, over its restarts; a straight line between them.
+
+    `from_start`: the first of the times is that of its first process, which had counted nothing.
+    """
 
     at_s: list[float]
     total: list[float]
-    known_since_s: float
+    from_start: bool
 
 
 def _line(samples: Sequence[Sample], since_s: float) -> _Line:
     first = samples[0]
-    line = _Line([first.at_s], [0.0], first.at_s)
-    if first.created_s is not None and since_s <= first.created_s < first.at_s:  # before that it counted nothing
-        line = _Line([first.created_s, first.at_s], [0.0, first.value], -inf)
+    line = _Line([first.at_s], [0.0], from_start=False)
+    if first.created_s is not None and since_s <= first.created_s < first.at_s:
+        line = _Line([first.created_s, first.at_s], [0.0, first.value], from_start=True)
     for before, sample in pairwise(samples):
         grown = sample.value - before.value
         if grown < 0 or sample.created_s != before.created_s:  # a new process counts from 0
@@ -89,6 +94,12 @@ def _line(samples: Sequence[Sample], since_s: float) -> _Line:
         line.at_s.append(sample.at_s)
         line.total.append(line.total[-1] + grown)
     return line
+
+
+def _first_known(lines: Sequence[_Line]) -> int:
+    """A pod that started meanwhile had counted nothing before; of all others earlier seconds are unknown, not zero."""
+    first_seen = [line.at_s[0] for line in lines if not line.from_start]
+    return ceil(max(first_seen)) if first_seen else floor(min(line.at_s[0] for line in lines))
 
 
 def _interval_s(samples: Sequence[Sample]) -> float | None:

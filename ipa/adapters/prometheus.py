@@ -82,7 +82,9 @@ class PrometheusMonitor:
             raise Unavailable(f"{self._where}: answered {len(samples)} series to a query that has one")
         at_s, down = _point(samples[0][1])
         if down:
-            raise Unavailable(f"{self._where}: {down:.0f} router(s) cannot be scraped (up == 0), so their load is unknown")
+            raise Unavailable(
+                f"{self._where}: {down:.0f} router(s) cannot be scraped (up == 0), so their load is unknown"
+            )
         return at_s
 
     # --- a query of the user's -----------------------------------------------------------------------------------
@@ -164,7 +166,9 @@ def _tls(ca_file: Path | None) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=ca_file)
     except (OSError, ssl.SSLError) as error:
-        raise UsageError(f"monitor.ca_file: {ca_file}: {error.strerror or error}; must be certificates in PEM") from error
+        raise UsageError(
+            f"monitor.ca_file: {ca_file}: {error.strerror or error}; must be certificates in PEM"
+        ) from error
 
 
 # --- answers -----------------------------------------------------------------------------------------------------

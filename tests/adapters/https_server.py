@@ -50,7 +50,7 @@ def answering(answer: Callable[[Asked], Reply], tls: ssl.SSLContext | None = Non
             self.number = len(connections)
             connections.append(self.number)
 
-        def do_GET(self) -> None:  # noqa: N802
+        def do_GET(self) -> None:
             url = urlsplit(self.path)
             params = {name: values[0] for name, values in parse_qs(url.query).items()}
             reply = answer(Asked(url.path, params, dict(self.headers), self.number))

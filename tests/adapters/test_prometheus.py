@@ -22,7 +22,8 @@ from tests.adapters.loads import unused_address
 from tests.adapters.raw_server import raw_server
 
 NOW_S = 1_000_000.5
-SAMPLES = [[NOW_S - 5.5 + i, str(10 * i)] for i in range(6)]  # 10 requests in each second, up to half a second ago
+# 10 requests in each second, up to half a second ago.
+SAMPLES: list[tuple[float, str]] = [(NOW_S - 5.5 + i, str(10 * i)) for i in range(6)]
 
 
 def settings(url: str, **fields: Any) -> MonitorSettings:
@@ -30,10 +31,12 @@ def settings(url: str, **fields: Any) -> MonitorSettings:
 
 
 def success(kind: str, result: Any, **fields: Any) -> Reply:
-    return Reply(200, json.dumps({"status": "success", "data": {"resultType": kind, "result": result}} | fields).encode())
+    return Reply(
+        200, json.dumps({"status": "success", "data": {"resultType": kind, "result": result}} | fields).encode()
+    )
 
 
-def counter(*pods: list[list[Any]]) -> list[dict[str, Any]]:
+def counter(*pods: Any) -> list[dict[str, Any]]:
     return [
         {"metric": {"__name__": "ipa_requests_total", "instance": f"pod-{i}"}, "values": values}
         for i, values in enumerate(pods)
@@ -93,19 +96,9 @@ def test_the_api_may_stand_below_a_path_and_its_answers_be_packed() -> None:
         reply = script(asked)
         return Reply(reply.status, gzip.compress(reply.body), {"Content-Encoding": "gzip"})
 
-    packed_length = Script(success("matrix", counter(SAMPLES)))
-    del packed_length
-    with answering(_with_length(packed)) as url, closing(PrometheusMonitor("pipe", settings(f"{url}/a/b/"))) as monitor:
+    with answering(packed) as url, closing(PrometheusMonitor("pipe", settings(f"{url}/a/b/"))) as monitor:
         assert monitor.arrivals(5) == (10,) * 5
     assert script.asked[0].path == "/a/b/api/v1/query"
-
-
-def _with_length(answer: Callable[[Asked], Reply]) -> Callable[[Asked], Reply]:
-    def sized(asked: Asked) -> Reply:
-        reply = answer(asked)
-        return Reply(reply.status, reply.body, dict(reply.headers) | {"Content-Length": str(len(reply.body))})
-
-    return sized
 
 
 def test_the_name_of_a_pipeline_cannot_leave_its_quotes() -> None:
@@ -127,7 +120,7 @@ def test_a_counter_that_tells_its_creation_counts_from_there() -> None:
     values = [[at, str(NOW_S - 7.5)] for at, _ in SAMPLES]
     samples = [[at, str(20 + float(value))] for at, value in SAMPLES]
     with monitoring(Script(success("matrix", [*counter(samples), created | {"values": values}]))) as monitor:
-        assert monitor.arrivals(8.0) == (0, 10, 10, 10, 10, 10, 10, 10)
+        assert monitor.arrivals(9.0) == (10,) * 7
 
 
 # --- a query of the user's ---------------------------------------------------------------------------------------
@@ -142,8 +135,8 @@ def test_a_custom_query_is_asked_for_every_second_and_its_series_are_summed_up()
     two = [[1_000_000 - 1 + i, "4"] for i in range(2)]
     script = Script(ranges(one, two))
     with monitoring(script, query="rate(x[30s])") as monitor:
-        assert sum(monitor.arrivals(5.0)[:3]) in (7, 8)
-        assert monitor.arrivals(5.0) == (2, 3, 3, 6, 6) or sum(monitor.arrivals(5.0)) in (20, 21)
+        counts = monitor.arrivals(5.0)
+        assert (sum(counts[:3]) in (7, 8), sum(counts)) == (True, 20), "2.5 in three seconds, then 6.5 in two: 20.5"
     asked = script.asked[1]
     assert asked.path == "/api/v1/query_range"
     assert asked.params == {"query": "rate(x[30s])", "start": "999996", "end": "1000000", "step": "1"}
@@ -224,7 +217,7 @@ def test_a_refusal_is_final_and_a_failure_may_pass(status: int, error: type[Exce
 
 def test_the_words_of_a_server_that_speaks_no_json_are_cut() -> None:
     with monitoring(lambda _: Reply(502, b"<h1>Bad\n Gateway</h1>" + b"x" * 10_000)) as monitor:
-        with pytest.raises(Unavailable, match="502 <h1>Bad Gateway</h1>x*$") as raised:
+        with pytest.raises(Unavailable, match=r"502 <h1>Bad Gateway</h1>x*$") as raised:
             monitor.arrivals(60.0)
         assert len(str(raised.value)) < 500
 
@@ -241,7 +234,10 @@ def test_who_does_not_answer_is_unavailable(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.1)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        with closing(PrometheusMonitor("pipe", settings(url))) as monitor, pytest.raises(Unavailable, match="timed out"):
+        with (
+            closing(PrometheusMonitor("pipe", settings(url))) as monitor,
+            pytest.raises(Unavailable, match="timed out"),
+        ):
             monitor.arrivals(10)
 
 
@@ -278,7 +274,7 @@ def babble(connection: socket.socket) -> None:
 @pytest.mark.parametrize(
     ("talk", "says"),
     [
-        (trickle, "did not come within 0.3 s"),
+        (trickle, "did not come within 1 s"),
         (flood, "more than 1000000 bytes"),
         (hang_up, "closed connection"),
         (garble, "incorrect header check"),
@@ -288,11 +284,14 @@ def babble(connection: socket.socket) -> None:
 def test_a_server_that_breaks_http_does_not_hang_the_loop(
     monkeypatch: pytest.MonkeyPatch, talk: Callable[[socket.socket], None], says: str
 ) -> None:
-    monkeypatch.setattr(prometheus, "TIMEOUT_S", 0.3)
+    monkeypatch.setattr(prometheus, "TIMEOUT_S", 1.0)
     monkeypatch.setattr(prometheus, "LARGEST_BYTES", 1_000_000)
-    with raw_server(talk) as url, closing(PrometheusMonitor("pipe", settings(url))) as monitor:
-        with pytest.raises(Unavailable, match=says):
-            monitor.arrivals(10)
+    with (
+        raw_server(talk) as url,
+        closing(PrometheusMonitor("pipe", settings(url))) as monitor,
+        pytest.raises(Unavailable, match=says),
+    ):
+        monitor.arrivals(10)
 
 
 # --- TLS and token -----------------------------------------------------------------------------------------------
@@ -314,9 +313,12 @@ def test_the_token_is_read_anew_and_the_authority_known(tmp_path: Path) -> None:
 
 def test_a_server_of_an_unknown_authority_is_told_nothing(tmp_path: Path) -> None:
     script = Script(success("matrix", counter(SAMPLES)))
-    with answering(script, server_tls()) as url, closing(PrometheusMonitor("pipe", settings(url))) as monitor:
-        with pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"):
-            monitor.arrivals(5)
+    with (
+        answering(script, server_tls()) as url,
+        closing(PrometheusMonitor("pipe", settings(url))) as monitor,
+        pytest.raises(Unavailable, match="CERTIFICATE_VERIFY_FAILED"),
+    ):
+        monitor.arrivals(5)
     assert not script.asked
 
 
@@ -326,7 +328,7 @@ def test_a_server_of_an_unknown_authority_is_told_nothing(tmp_path: Path) -> Non
         (None, "No such file"),
         (b"", "must hold one token, on one line"),
         (b"one\ntwo", "must hold one token, on one line"),
-        ("ü".encode(), "not ASCII"),
+        ("ü".encode(), "holds what is not ASCII"),
     ],
 )
 def test_a_token_file_of_no_use_holds_and_is_not_shown(tmp_path: Path, content: bytes | None, says: str) -> None:
@@ -352,5 +354,5 @@ def test_a_ca_file_of_no_use_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_a_url_that_is_none_is_wrong_usage() -> None:
-    with pytest.raises(UsageError, match="monitor.url"):
+    with pytest.raises(UsageError, match=r"monitor\.url"):
         PrometheusMonitor("pipe", settings("http://h:port"))

@@ -299,6 +299,25 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What the cluster asks of a decision beyond the config.
+
+    `cores`: no more than these find a place; None where that is not known. `barred` servers (of any batch and number)
+    did not become ready lately and get no more replicas than they have. `restore` is to be applied before anything
+    else is decided, and where `hold` is not "" nothing is applied at all; `why` says why.
+    """
+
+    cores: float | None = None
+    barred: tuple[Allocation, ...] = ()
+    restore: Plan | None = None
+    hold: str = ""
+    why: str = ""
+
+
+UNCONSTRAINED = Constraints()
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The world at one moment. `arrivals` counts requests in each of the last whole seconds, oldest first."""
 
@@ -306,6 +325,7 @@ class Observation:
     arrivals: tuple[int, ...]
     live: Plan | None
     ready: bool
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)

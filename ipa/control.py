@@ -210,6 +210,8 @@ class Loop:
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         if predicted.fallback:
             decision = replace(decision, reason=f"{decision.reason}; forecast: {predicted.fallback}")
+        if asked.why:
+            decision = replace(decision, reason=f"{decision.reason}; {asked.why}")
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
 

@@ -1,0 +1,97 @@
+"""Objects under one counter of versions, with the history that watches and old lists are answered from.
+
+https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions
+Stored objects are never changed in place: whoever reads one may keep it, whoever writes puts a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+
+from tests.kube import failures
+from tests.kube.resources import Object, Resource
+
+Key = tuple[str, str, str]  # qualified resource, namespace ("" for the cluster), name
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One write: `old` None is an addition, `new` None a deletion."""
+
+    version: int
+    key: Key
+    old: Object | None
+    new: Object | None
+
+
+class Store:
+    """All access under `changed`, a condition that is notified at every write."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition(threading.RLock())
+        self.version = 1
+        self.oldest = 1
+        self.objects: dict[Key, Object] = {}
+        self.history: list[Change] = []
+
+    def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
+        with self.changed:
+            return self.objects.get((resource.qualified, namespace, name))
+
+    def put(self, key: Key, new: Object | None) -> Object:
+        """Writes one object (None deletes) under the next version and tells everybody; what a deletion returns is the
+        last state under the version of the deletion."""
+        with self.changed:
+            self.version += 1
+            old = self.objects.get(key)
+            state = new if new is not None else old
+            assert state is not None
+            stamped = state | {"metadata": state["metadata"] | {"resourceVersion": str(self.version)}}
+            if new is None:
+                del self.objects[key]
+            else:
+                self.objects[key] = stamped
+            self.history.append(Change(self.version, key, old, stamped if new is not None else None))
+            self.changed.notify_all()
+            return stamped
+
+    def selection(self, resource: Resource, namespace: str, version: int | None = None) -> list[Object]:
+        """The objects of a resource in a namespace ("" all), by namespace and name, as they stood at `version`."""
+        with self.changed:
+            objects = self.objects if version is None else self._at(version)
+            found = [key for key in objects if key[0] == resource.qualified and namespace in ("", key[1])]
+            return [objects[key] for key in sorted(found)]
+
+    def _at(self, version: int) -> dict[Key, Object]:
+        if version < self.oldest:
+            raise failures.too_old(version, self.oldest)
+        objects = dict(self.objects)
+        for change in reversed(self.history):
+            if change.version <= version:
+                break
+            if change.old is None:
+                objects.pop(change.key, None)
+            else:
+                objects[change.key] = change.old
+        return objects
+
+    def since(self, version: int) -> list[Change]:
+        """The changes after a version. Errors: 410 where the history no longer reaches back to it."""
+        with self.changed:
+            if version < self.oldest:
+                raise failures.too_old(version, self.oldest)
+            fresh = []
+            for change in reversed(self.history):
+                if change.version <= version:
+                    break
+                fresh.append(change)
+            return fresh[::-1]
+
+    def compact(self) -> None:
+        """Forgets the history: whoever resumes from before now gets 410."""
+        with self.changed:
+            self.version += 1
+            self.oldest = self.version
+            self.history.clear()
+            self.changed.notify_all()

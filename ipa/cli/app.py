@@ -10,6 +10,7 @@ import typer
 
 from ipa.cli.adapt import adapt
 from ipa.cli.fit import fit
+from ipa.cli.forecast import forecast
 from ipa.cli.load import load
 from ipa.cli.manifests import manifests
 from ipa.cli.profile import profile
@@ -34,6 +35,7 @@ app = typer.Typer(
 for command in (profile, fit, solve, serve, router, replica, load, adapt, simulate, report, manifests):
     app.command()(command)
 app.add_typer(trace, name="trace")
+app.add_typer(forecast, name="forecast")
 
 
 def _version(asked: bool) -> None:

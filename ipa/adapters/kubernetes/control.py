@@ -1,0 +1,133 @@
+"""Puts the parts together: connections, a lease for each pipeline, journal, events and metrics."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ipa.adapters.clock import StoppableClock
+from ipa.adapters.clusters import Controlled, Terms
+from ipa.adapters.controller_metrics import ControllerMetrics, served
+from ipa.adapters.journal import Journal
+from ipa.adapters.kubernetes.cluster import KubernetesCluster
+from ipa.adapters.kubernetes.connection import Connection
+from ipa.adapters.kubernetes.credentials import client_of
+from ipa.adapters.kubernetes.elector import Elector
+from ipa.adapters.kubernetes.events import Events
+from ipa.adapters.kubernetes.journal import ClusterJournal
+from ipa.adapters.kubernetes.rollout import Surroundings
+from ipa.adapters.monitors import OpenMonitor, open_monitor
+from ipa.domain import Config
+from ipa.ports import Cluster, Monitor
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from kubernetes.client import ApiClient
+
+    from ipa.control import Turn
+
+
+@contextmanager
+def controlled(configs: Mapping[Path, Config], terms: Terms) -> Iterator[tuple[Controlled, ...]]:
+    """Several pipelines share a client where they share a server; each has its lease. Raises UsageError or Refused."""
+    metrics = ControllerMetrics()
+    with ExitStack() as stack:
+        if terms.metrics_port is not None:
+            stack.enter_context(served(metrics, _host(), terms.metrics_port))
+        clients = _Clients(stack)
+        yield tuple(
+            _controlled(config, terms, clients.connection(config), metrics, stack) for config in configs.values()
+        )
+
+
+@contextmanager
+def attached(config: Config, clock: StoppableClock) -> Iterator[tuple[Cluster, Monitor]]:
+    """To look at one pipeline and change it once: the lease is taken for the time of the change."""
+    with ExitStack() as stack:
+        connection = _Clients(stack).connection(config)
+        elector = Elector(connection, config.pipeline.name)
+        world = _surroundings(config, connection, elector, clock.pause)
+        yield KubernetesCluster(world, elector), stack.enter_context(closing(_monitor(config, connection)))
+
+
+def _controlled(
+    config: Config, terms: Terms, connection: Connection, metrics: ControllerMetrics, stack: ExitStack
+) -> Controlled:
+    name = config.pipeline.name
+    elector = None if terms.dry_run else Elector(connection, name)
+    metrics.watch(name, elector.leads if elector else lambda: False)
+
+    def pause(seconds: float) -> bool:
+        metrics.beat(name)
+        return terms.clock.pause(seconds)
+
+    def turned(turn: Turn) -> None:
+        metrics.turned(name, turn)
+
+    world = _surroundings(config, connection, elector, pause)
+    cluster = KubernetesCluster(world, elector)
+    monitor = stack.enter_context(closing(_monitor(config, connection)))
+    if elector is not None and not terms.once:
+        stack.callback(elector.stop)
+        elector.start()
+    return Controlled(
+        cluster,
+        monitor,
+        terms.clock,
+        cluster.try_out if elector is None else cluster.apply,
+        _journal(terms, world, elector, stack),
+        cluster.constraints,
+        cluster.announce,
+        turned,
+    )
+
+
+def _surroundings(
+    config: Config, connection: Connection, elector: Elector | None, pause: Callable[[float], bool]
+) -> Surroundings:
+    guarded = connection if elector is None else connection.guarded(elector.guard)
+    return Surroundings(config, guarded, pause, Events(connection).tell)
+
+
+def _journal(terms: Terms, world: Surroundings, elector: Elector | None, stack: ExitStack) -> Journal | ClusterJournal:
+    """A file where one is named, else the ConfigMap."""
+    if terms.journal is not None:
+        return stack.enter_context(closing(Journal(terms.journal)))
+    return ClusterJournal(world.connection, world.pipeline, elector)
+
+
+def _monitor(config: Config, connection: Connection) -> OpenMonitor:
+    def of_router() -> OpenMonitor:
+        from ipa.adapters.kubernetes.router_monitor import RouterMonitor
+
+        return RouterMonitor(connection, config.pipeline.name)
+
+    return open_monitor(config, of_router)
+
+
+def _host() -> str:
+    """Probes and Prometheus come from outside of a pod; elsewhere nobody but this machine has to ask."""
+    return "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
+
+
+class _Clients:
+    """One client for each kubeconfig and context; closed with the stack."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+        self._found: dict[tuple[str | None, str | None], tuple[ApiClient, str]] = {}
+
+    def connection(self, config: Config) -> Connection:
+        """Raises UsageError where there is no cluster to speak to."""
+        settings = config.cluster
+        kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
+        key = kubeconfig, settings.context
+        if key not in self._found:
+            self._found[key] = client_of(*key)
+            self._stack.callback(self._found[key][0].close)
+        client, namespace = self._found[key]
+        return Connection(client, settings.namespace or namespace)

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
+
+if TYPE_CHECKING:
+    from ipa.adapters.kubernetes.names import Server
+    from ipa.adapters.kubernetes.way import Size
+    from ipa.domain import Config
 
 
 def manifests(
@@ -21,6 +26,12 @@ def manifests(
     ] = None,
     read_only: Annotated[
         bool, typer.Option("--read-only", help="A controller that only says what it would do, without other rights.")
+    ] = False,
+    live: Annotated[
+        bool,
+        typer.Option(
+            "--live", help="Replicas and cores as they are in the cluster now, for what is there; to apply again."
+        ),
     ] = False,
     pod_monitor: Annotated[
         bool,
@@ -42,14 +53,21 @@ def manifests(
 
     settings = load_config(config)
     runs = images(settings, image or [], version("ipa"))
-    start = plan_for(settings, rate)
+    where = namespace_given(settings, namespace)
     wanted = Wanted(
         settings,
-        namespace_given(settings, namespace),
+        where,
         runs,
         mounted(*config_texts(config), runs, str(config)),
-        sizes(settings.pipeline, start, {}),
+        sizes(settings.pipeline, plan_for(settings, rate), _live(settings, where) if live else {}),
         "read-only" if read_only else "control",
         monitored=pod_monitor,
     )
     show(render(wanted), output)
+
+
+def _live(config: Config, namespace: str) -> dict[Server, Size]:
+    from ipa.adapters.kubernetes.attached import connected, live_sizes
+
+    with connected(config, namespace) as connection:
+        return live_sizes(connection, config)

@@ -6,7 +6,7 @@ sets from then on (replicas, resources, IPA_CORES) is said in `sizes`.
 
 from ipa.manifests.config_map import mounted
 from ipa.manifests.render import render
-from ipa.manifests.sizes import Size, sizes
+from ipa.manifests.sizes import sizes
 from ipa.manifests.wanted import Images, Wanted, images, namespace_given
 
-__all__ = ["Images", "Size", "Wanted", "images", "mounted", "namespace_given", "render", "sizes"]
+__all__ = ["Images", "Wanted", "images", "mounted", "namespace_given", "render", "sizes"]

@@ -8,6 +8,7 @@ from math import ceil
 from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.resources import model_resources
+from ipa.adapters.kubernetes.way import Size
 from ipa.manifests.objects import (
     CONFIG_FILE,
     CONFIG_MOUNT,
@@ -22,7 +23,6 @@ from ipa.manifests.objects import (
     rolling,
     service_port,
 )
-from ipa.manifests.sizes import Size
 from ipa.manifests.wanted import Wanted
 
 SLACK_S = 10

@@ -13,8 +13,6 @@ from ipa.adapters.kubernetes import names
 from ipa.manifests.objects import Object, metadata
 from ipa.manifests.wanted import Wanted
 
-READ = ("get", "list", "watch")
-
 
 @dataclass(frozen=True, slots=True)
 class Rule:
@@ -42,14 +40,16 @@ class Rights:
     arguments: tuple[str, ...] = ()
 
 
-def _reading(_pipeline: str) -> tuple[Rule, ...]:
-    """What is observed: models, what hinders them, the plan, whether somebody else scales them, and who leads."""
+def _reading(pipeline: str) -> tuple[Rule, ...]:
+    """What is observed: the models, their pods where one is not ready, whether an autoscaler has them, the plan that
+    was decided, and where the routers are.
+    """
     return (
-        Rule("apps", ("deployments", "replicasets"), READ),
-        Rule("", ("pods", "configmaps", "events", "resourcequotas", "limitranges"), READ),
-        Rule("autoscaling", ("horizontalpodautoscalers",), READ),
-        Rule("discovery.k8s.io", ("endpointslices",), READ),
-        Rule("coordination.k8s.io", ("leases",), READ),
+        Rule("apps", ("deployments",), ("get", "list")),
+        Rule("", ("pods",), ("list",)),
+        Rule("autoscaling", ("horizontalpodautoscalers",), ("list",)),
+        Rule("", ("configmaps",), ("get",), _written(pipeline)),
+        Rule("discovery.k8s.io", ("endpointslices",), ("list",)),
     )
 
 
@@ -57,24 +57,27 @@ def _controlling(pipeline: str) -> tuple[Rule, ...]:
     """Server-side apply is a patch, and a create where there is nothing yet
     (kubernetes.io/docs/reference/using-api/server-side-apply/#api-implementation).
     """
-    written = (names.plan_map(pipeline), names.journal_map(pipeline))
     return (
         *_reading(pipeline),
         Rule("apps", ("deployments",), ("patch",)),
         Rule("", ("configmaps",), ("create",)),
-        Rule("", ("configmaps",), ("patch", "update"), written),
+        Rule("", ("configmaps",), ("patch",), _written(pipeline)),
         Rule("coordination.k8s.io", ("leases",), ("create",)),
-        Rule("coordination.k8s.io", ("leases",), ("patch", "update"), (names.controller(pipeline),)),
+        Rule("coordination.k8s.io", ("leases",), ("get", "update"), (names.controller(pipeline),)),
         Rule("", ("events",), ("create", "patch")),
     )
+
+
+def _written(pipeline: str) -> tuple[str, ...]:
+    return names.plan_map(pipeline), names.journal_map(pipeline)
 
 
 def _routing(pipeline: str) -> tuple[Rule, ...]:
     """List and watch of one named object need a field selector on its name, as the router's have."""
     return (
-        Rule("discovery.k8s.io", ("endpointslices",), READ),
+        Rule("discovery.k8s.io", ("endpointslices",), ("list", "watch")),
         Rule("", ("pods",), ("get",)),
-        Rule("", ("configmaps",), READ, (names.plan_map(pipeline),)),
+        Rule("", ("configmaps",), ("list", "watch"), (names.plan_map(pipeline),)),
     )
 
 

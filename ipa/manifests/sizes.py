@@ -15,23 +15,18 @@ defaults to 1"), since a field that its only applier drops is removed
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
 
 from ipa.adapters.kubernetes.names import Server
+from ipa.adapters.kubernetes.way import Size
 from ipa.domain import Pipeline, Plan
-
-
-class Size(NamedTuple):
-    cores: int
-    replicas: int
 
 
 def sizes(pipeline: Pipeline, plan: Plan, live: Mapping[Server, Size]) -> dict[Server, Size]:
     """Every server that may be chosen: as it runs, else as in the plan, else at 0 replicas of the fewest cores."""
-    planned = {Server(a.stage, a.variant, a.hardware): Size(a.cores, a.replicas) for a in plan.allocations}
+    planned = {Server(a.stage, a.variant, a.hardware): Size(a.replicas, a.cores) for a in plan.allocations}
     found = {}
     for server, cores in _fewest_cores(pipeline):
-        found[server] = live.get(server) or planned.get(server) or Size(cores, 0)
+        found[server] = live.get(server) or planned.get(server) or Size(0, cores)
     return found
 
 

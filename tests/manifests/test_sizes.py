@@ -5,13 +5,14 @@ from hypothesis import strategies as st
 
 from ipa.adapters.files import load_config
 from ipa.adapters.kubernetes.names import Server
-from ipa.manifests import Size, sizes
+from ipa.adapters.kubernetes.way import Size
+from ipa.manifests import sizes
 from tests.manifests.rendered import CONFIGS, smallest_plan
 
 CONFIG = load_config(next(path for path in CONFIGS if path.stem == "video"))
 PIPELINE = CONFIG.pipeline
 SERVERS = [Server(s.name, v.name, h) for s in PIPELINE.stages for v in s.variants for h in s.hardware]
-SIZE = st.builds(Size, st.integers(1, 64), st.integers(0, 50))
+SIZE = st.builds(Size, st.integers(0, 50), st.integers(1, 64))
 
 
 @given(st.dictionaries(st.sampled_from([*SERVERS, Server("gone", "v", "cpu")]), SIZE))
@@ -24,7 +25,7 @@ def test_what_runs_is_rendered_as_it_runs_and_the_rest_as_planned(live: dict[Ser
         if server in live:
             assert size == live[server]
         elif server in planned:
-            assert size == (planned[server].cores, planned[server].replicas)
+            assert size == Size(planned[server].replicas, planned[server].cores)
         else:
             profiled = {m.cores for m in PIPELINE.measurements if (m.stage, m.variant, m.hardware) == server}
-            assert size == (min(profiled), 0)
+            assert size == Size(0, min(profiled))

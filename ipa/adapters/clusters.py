@@ -1,4 +1,4 @@
-"""Where a pipeline can run: one line a kind of `cluster.kind`, each a way to keep it under control and one to look at it.
+"""Where a pipeline can run: one line a kind of `cluster.kind`, with a way to control it and one to change it once.
 
 Another back end (KServe, Seldon) is another entry: it opens the ports of the loop and says what stands in its way.
 """
@@ -25,7 +25,10 @@ class Recorder(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Controlled:
-    """One pipeline's ports, open. `apply` changes it, or in a dry run says what that would do; `turned` sees each turn."""
+    """One pipeline's ports, open. `apply` changes it, or in a dry run says what that would do.
+
+    `turned` is told each turn.
+    """
 
     cluster: Cluster
     monitor: Monitor
@@ -39,7 +42,7 @@ class Controlled:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How the command line wants it. `once`: one turn; `ports`, `rate_rps` and `keep` are for what has to be started."""
+    """As the command line has it. `once`: one turn; `ports`, `rate_rps` and `keep` are for what has to be started."""
 
     dry_run: bool
     once: bool
@@ -53,10 +56,10 @@ class Terms:
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """`control`: for the loop, of several pipelines at once where the kind can. `attach`: to look at one and apply once."""
+    """`control` is for the loop, and of several pipelines where the kind can; `attach` for one decision."""
 
     control: Callable[[Mapping[Path, Config], Terms], AbstractContextManager[tuple[Controlled, ...]]]
-    attach: Callable[[Config, StoppableClock], AbstractContextManager[tuple[Cluster, Monitor]]]
+    attach: Callable[[Config, StoppableClock], tuple[Cluster, Monitor]]
 
 
 # --- on this machine --------------------------------------------------------------------------------------------
@@ -94,18 +97,13 @@ def _local(configs: Mapping[Path, Config], terms: Terms) -> Iterator[tuple[Contr
         yield (Controlled(cluster, monitor, SystemClock(), apply, journal),)
 
 
-@contextmanager
-def _local_attached(config: Config, _: StoppableClock) -> Iterator[tuple[Cluster, Monitor]]:
+def _local_attached(config: Config, _: StoppableClock) -> tuple[Cluster, Monitor]:
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.adapters.local_run import running
     from ipa.adapters.monitors import open_monitor
 
     state = running(config.pipeline.name)
-    with (
-        closing(LocalCluster(state)) as cluster,
-        closing(open_monitor(config, lambda: RouterMonitor(state))) as monitor,
-    ):
-        yield cluster, monitor
+    return LocalCluster(state), open_monitor(config, lambda: RouterMonitor(state))
 
 
 # --- in Kubernetes ----------------------------------------------------------------------------------------------
@@ -117,7 +115,7 @@ def _kubernetes(configs: Mapping[Path, Config], terms: Terms) -> AbstractContext
     return controlled(configs, terms)
 
 
-def _kubernetes_attached(config: Config, clock: StoppableClock) -> AbstractContextManager[tuple[Cluster, Monitor]]:
+def _kubernetes_attached(config: Config, clock: StoppableClock) -> tuple[Cluster, Monitor]:
     from ipa.adapters.kubernetes.control import attached
 
     return attached(config, clock)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import sys
 import threading
 from collections.abc import Callable, Sequence
@@ -46,31 +45,6 @@ def with_interval(configs: Sequence[Config], interval: str | None) -> list[Confi
         return list(configs)
     interval_s = positive_duration_s("--interval", interval)
     return [replace(config, control=replace(config.control, interval_s=interval_s)) for config in configs]
-
-
-def ended_by_signals(configs: Sequence[Config]) -> StoppableClock:
-    """The clock that SIGTERM and ^C stop, so that a change in the cluster is finished or undone; ^C again does not wait.
-
-    What runs on this machine ends with this process, whatever is under way: there SIGTERM exits at once.
-    """
-    from ipa.adapters.clock import StoppableClock
-
-    clock = StoppableClock()
-    if any(config.cluster.kind == "local" for config in configs):
-        signal.signal(signal.SIGTERM, _terminate)
-        return clock
-
-    def interrupt(*_: object) -> None:
-        clock.stop(130)
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    signal.signal(signal.SIGTERM, lambda *_: clock.stop())
-    signal.signal(signal.SIGINT, interrupt)
-    return clock
-
-
-def _terminate(*_: object) -> None:
-    raise SystemExit(0)
 
 
 def courses(

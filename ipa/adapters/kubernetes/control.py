@@ -38,20 +38,18 @@ def controlled(configs: Mapping[Path, Config], terms: Terms) -> Iterator[tuple[C
     with ExitStack() as stack:
         if terms.metrics_port is not None:
             stack.enter_context(served(metrics, _host(), terms.metrics_port))
-        clients = _Clients(stack)
-        yield tuple(
-            _controlled(config, terms, clients.connection(config), metrics, stack) for config in configs.values()
-        )
+        clients = _Clients()
+        stack.callback(clients.close)
+        each = [(config, clients.connection(config)) for config in configs.values()]
+        yield tuple(_controlled(config, terms, connection, metrics, stack) for config, connection in each)
 
 
-@contextmanager
-def attached(config: Config, clock: StoppableClock) -> Iterator[tuple[Cluster, Monitor]]:
+def attached(config: Config, clock: StoppableClock) -> tuple[Cluster, Monitor]:
     """To look at one pipeline and change it once: the lease is taken for the time of the change."""
-    with ExitStack() as stack:
-        connection = _Clients(stack).connection(config)
-        elector = Elector(connection, config.pipeline.name)
-        world = _surroundings(config, connection, elector, clock.pause)
-        yield KubernetesCluster(world, elector), stack.enter_context(closing(_monitor(config, connection)))
+    connection = _Clients().connection(config)
+    elector = Elector(connection, config.pipeline.name)
+    world = _surroundings(config, connection, elector, clock.pause)
+    return KubernetesCluster(world, elector), _monitor(config, connection)
 
 
 def _controlled(
@@ -115,10 +113,9 @@ def _host() -> str:
 
 
 class _Clients:
-    """One client for each kubeconfig and context; closed with the stack."""
+    """One client for each kubeconfig and context."""
 
-    def __init__(self, stack: ExitStack) -> None:
-        self._stack = stack
+    def __init__(self) -> None:
         self._found: dict[tuple[str | None, str | None], tuple[ApiClient, str]] = {}
 
     def connection(self, config: Config) -> Connection:
@@ -128,6 +125,9 @@ class _Clients:
         key = kubeconfig, settings.context
         if key not in self._found:
             self._found[key] = client_of(*key)
-            self._stack.callback(self._found[key][0].close)
         client, namespace = self._found[key]
         return Connection(client, settings.namespace or namespace)
+
+    def close(self) -> None:
+        for client, _ in self._found.values():
+            client.close()

@@ -9,12 +9,22 @@ from tests.kube.resources import Object, Resource
 
 
 class Refused(Exception):
-    """An answer other than success; `retry_after_s` becomes the header Retry-After."""
+    """An answer other than success; `retry_after_s` becomes the header Retry-After.
+
+    `plain` answers with the message as text, as those parts of the server do that stand before its API.
+    """
 
     def __init__(
-        self, code: int, reason: str, message: str, details: Object | None = None, retry_after_s: int | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Object | None = None,
+        retry_after_s: int | None = None,
+        plain: str = "",
     ):
         super().__init__(message)
+        self.plain = plain
         self.code, self.reason, self.message, self.details = code, reason, message, details
         self.retry_after_s = retry_after_s
 

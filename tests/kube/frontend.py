@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.kube import failures, requests, resources, scale, selectors
+from tests.kube import conformance, failures, requests, resources, scale, selectors
 from tests.kube.access import Access
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
 from tests.kube.faults import Faults
+from tests.kube.objects import now_text
 from tests.kube.requests import Asked, Record
 from tests.kube.resources import Object
 from tests.kube.server import Cut, Exchange, suffer
@@ -223,7 +224,8 @@ def _named(asked: Asked, body: Any) -> Object:
     """As `_applied`, but what is left out is taken from the path, as the server does except for an apply."""
     if not isinstance(body, dict):
         return _applied(asked, body)
-    return _applied(asked, {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body)
+    whole = {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body
+    return conformance.decoded(asked.resource, _applied(asked, whole))
 
 
 def _options(query: dict[str, str], exchange: Exchange, subresource: str) -> Options:

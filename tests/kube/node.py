@@ -13,9 +13,10 @@ from fractions import Fraction
 from typing import Protocol
 
 from tests.kube import quantity
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
 from tests.kube.conditions import is_true, set_condition
 from tests.kube.events import emit
+from tests.kube.objects import now_text
 from tests.kube.resources import Object, named
 from tests.kube.store import Change
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
 from ipa.adapters.kubernetes.connection import Json, Refused
@@ -20,6 +20,8 @@ from ipa.errors import ServingError, Unavailable
 
 log = logging.getLogger(__name__)
 
+PROBE_S = 0.7
+"""Less than the two seconds within which a new plan is to be routed."""
 RETRY_FIRST_S, RETRY_LONGEST_S = 0.1, 2.0
 
 ReadPod: TypeAlias = Callable[[str], Json | None]
@@ -49,6 +51,18 @@ class Admitted:
         if lent is None:
             raise Unavailable(f"pod {spec.id} has left")
         return lent.take()
+
+    async def silent(self, specs: Sequence[ReplicaSpec]) -> set[str]:
+        """The ids of those that do not say that they are ready, right now: endpoints may be old news."""
+        answers = await asyncio.gather(*(self._says_ready(spec) for spec in specs))
+        return {spec.id for spec, ready in zip(specs, answers, strict=True) if not ready}
+
+    async def _says_ready(self, spec: ReplicaSpec) -> bool:
+        try:
+            async with asyncio.timeout(PROBE_S):
+                return spec in self._lent and await self._lent[spec].ready()
+        except TimeoutError:
+            return False
 
     async def see(self, endpoints: Iterable[Endpoint], background: Background) -> None:
         """These are all there are now: begins with what is new, lets go of what has left."""

@@ -32,6 +32,8 @@ from ipa.errors import ServingError, Unavailable
 
 log = logging.getLogger(__name__)
 
+SILENT_RETRY_S = 0.5
+
 
 class Following:
     """A Feed (ipa.dataplane.feed) whose plans are those of the cluster."""
@@ -101,9 +103,27 @@ class Following:
             if self._endpoints is not None:
                 await self._admitted.see(self._endpoints, background)
             if self._endpoints is not None and self._plan is not None:
-                wanted = route_plan(self._pipeline, self._plan, self._endpoints, self._admitted.pods)
+                wanted = await self._wanted(self._endpoints, self._plan, background)
                 if wanted != self._routed:
                     await self._route(router, wanted, background)
+
+    async def _wanted(self, found: tuple[Endpoint, ...], plan: Followed, background: Background) -> RoutePlan:
+        """By the plan, of the pods that answer: a plan may be news while the endpoints, watched apart, are old."""
+        silent: set[str] = set()
+        while True:
+            there = [endpoint for endpoint in found if endpoint.pod not in silent]
+            wanted = route_plan(self._pipeline, plan, there, self._admitted.pods)
+            more = await self._admitted.silent(_new(wanted, self._routed))
+            if not more:
+                break
+            silent |= more
+        if silent:
+            background.start(self._again())
+        return wanted
+
+    async def _again(self) -> None:
+        await asyncio.sleep(SILENT_RETRY_S)
+        self._news.set()
 
     async def _route(self, router: Router, wanted: RoutePlan, background: Background) -> None:
         try:
@@ -122,11 +142,11 @@ class Following:
 
     async def _route_what_fits(self, router: Router, wanted: RoutePlan, background: Background) -> None:
         """What is routed already and still wanted, and of what is new each pod that fits beside it."""
-        fits = {spec.id for stage in (self._routed or RoutePlan(())).stages for spec in stage.replicas}
-        for new in [spec.id for stage in wanted.stages for spec in stage.replicas if spec.id not in fits]:
+        fits = {spec.id for spec in _specs(self._routed)}
+        for new in _new(wanted, self._routed):
             with contextlib.suppress(ServingError, Unavailable):
-                await self._switch(router, _only(wanted, fits | {new}), background)
-                fits.add(new)
+                await self._switch(router, _only(wanted, fits | {new.id}), background)
+                fits.add(new.id)
         with contextlib.suppress(ServingError, Unavailable):
             await self._switch(router, _only(wanted, fits), background)
 
@@ -142,6 +162,15 @@ def _tell(found: Iterator[Objects], loop: asyncio.AbstractEventLoop, see: Callab
             loop.call_soon_threadsafe(see, objects)
         except RuntimeError:  # the loop is closed: the router ends
             return
+
+
+def _specs(plan: RoutePlan | None) -> list[ReplicaSpec]:
+    return [spec for stage in plan.stages for spec in stage.replicas] if plan is not None else []
+
+
+def _new(plan: RoutePlan, routed: RoutePlan | None) -> list[ReplicaSpec]:
+    known = set(_specs(routed))
+    return [spec for spec in _specs(plan) if spec not in known]
 
 
 def _only(plan: RoutePlan, ids: set[str]) -> RoutePlan:

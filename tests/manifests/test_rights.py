@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.manifests.rendered import CONFIGS, component, objects, of_kind
+from ipa.manifests import Wanted, render
+from tests.manifests.rendered import CONFIGS, component, objects, of_kind, wanted
 
 DIGITS = next(path for path in CONFIGS if path.stem == "digits")
 READ = frozenset({"get", "list", "watch"})
@@ -12,9 +13,12 @@ READ = frozenset({"get", "list", "watch"})
 KNOWN_VERBS = READ | {"create", "update", "patch", "delete", "deletecollection"}
 
 
-def granted(rights: str, of: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
+Permission = tuple[str, str, str, tuple[str, ...]]
+
+
+def permissions(what: Wanted, of: str) -> set[Permission]:
     """(group, resource, verb, names) of a component's Role, one a permission."""
-    (role,) = [each for each in of_kind(objects(DIGITS, rights), "Role") if component(each) == of]
+    (role,) = [each for each in of_kind(render(what), "Role") if component(each) == of]
     return {
         (group, resource, verb, tuple(rule.get("resourceNames", ())))
         for rule in role["rules"]
@@ -24,7 +28,11 @@ def granted(rights: str, of: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
     }
 
 
-def beyond_reading(rights: str) -> set[tuple[str, str, str, tuple[str, ...]]]:
+def granted(rights: str, of: str) -> set[Permission]:
+    return permissions(wanted(DIGITS, rights), of)
+
+
+def beyond_reading(rights: str) -> set[Permission]:
     return {permission for permission in granted(rights, "controller") if permission[2] not in READ}
 
 

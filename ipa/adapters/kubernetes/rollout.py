@@ -245,7 +245,9 @@ class _Change:
         return Outcome(False, 0.0, f"{found.why}; back to the last good plan", rolled_back=True)
 
     def _learned(self, found: Stuck) -> lessons.Learned:
-        first_s, now_s = self.world.config.cluster.ready_timeout_s, self.world.wall_s()
+        config, now_s = self.world.config, self.world.wall_s()
+        # Longer than another plan is held back, or the failed one would be tried again before any other.
+        first_s = config.cluster.ready_timeout_s + 2 * config.control.hold_s
         if found.no_room:
             return lessons.short(self.record.learned, found.cores, found.why, first_s, now_s)
         return lessons.barred(self.record.learned, found.servers, found.why, first_s, now_s)

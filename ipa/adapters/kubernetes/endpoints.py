@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """What a pod is; `cores` is 0 where its container does not ask for whole ones: then no plan means it."""
+    """What a pod is."""
 
     variant: str
     hardware: str
@@ -60,29 +60,66 @@ def _preference(each: Json) -> tuple[bool, str]:
 
 
 def _of_slice(each: Json, stage: str) -> Iterable[Endpoint]:
+    for pod in _pods(each, names.GRPC):
+        if pod.serving and (pod.ready or pod.ending):
+            yield Endpoint(stage, pod.name, pod.uid, pod.address, pod.ending)
+
+
+@dataclass(frozen=True, slots=True)
+class RouterAt:
+    """A router's pod, at host:port of the port that tells."""
+
+    pod: str
+    uid: str
+    address: str
+    ready: bool
+    ending: bool
+
+
+def routers(slices: Iterable[Json]) -> tuple[RouterAt, ...]:
+    """All pods behind the router's Service, each once, by name."""
+    found: dict[str, RouterAt] = {}
+    for each in sorted(slices, key=_preference):
+        for pod in _pods(each, names.METRICS):
+            known = found.get(pod.uid)
+            if known is None or (pod.ready and not known.ready):
+                found[pod.uid] = RouterAt(pod.name, pod.uid, pod.address, pod.ready, pod.ending)
+    return tuple(sorted(found.values(), key=lambda router: router.pod))
+
+
+@dataclass(frozen=True, slots=True)
+class _Pod:
+    """One endpoint of a slice. `serving`: whether it would answer, also if it is `ending`."""
+
+    name: str
+    uid: str
+    address: str
+    ready: bool
+    serving: bool
+    ending: bool
+
+
+def _pods(each: Json, port_name: str) -> Iterator[_Pod]:
     """The ports of a slice are its own: pods that listen elsewhere are in another slice of the same Service."""
-    port = next((port.get("port") for port in each.get("ports") or () if port.get("name") == names.GRPC), None)
+    port = next((port.get("port") for port in each.get("ports") or () if port.get("name") == port_name), None)
     if port is None or each.get("addressType") not in ("IPv4", "IPv6"):
         return
     for endpoint in each.get("endpoints") or ():
         pod = endpoint.get("targetRef") or {}
-        ending = _is_ending(endpoint.get("conditions") or {})
-        if ending is not None and pod.get("kind") == "Pod" and endpoint.get("addresses"):
+        if pod.get("kind") == "Pod" and endpoint.get("addresses"):
             host = endpoint["addresses"][0]
             address = f"[{host}]:{port}" if each["addressType"] == "IPv6" else f"{host}:{port}"
-            yield Endpoint(stage, pod["name"], pod["uid"], address, ending)
+            yield _Pod(pod["name"], pod["uid"], address, *_conditions(endpoint.get("conditions") or {}))
 
 
-def _is_ending(conditions: Json) -> bool | None:
-    """None if it does not serve. An absent `ready` is true, an absent `serving` is `ready`, an absent `terminating` is
-    false (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions).
+def _conditions(told: Json) -> tuple[bool, bool, bool]:
+    """ready, serving, terminating. An absent `ready` is true, an absent `serving` is `ready`, an absent `terminating`
+    is false (https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/#conditions).
     """
-    ready = conditions.get("ready") is not False
-    serving = ready if conditions.get("serving") is None else bool(conditions["serving"])
-    ending = bool(conditions.get("terminating"))
-    if ending:
-        return True if serving else None
-    return False if ready else None
+    ending = bool(told.get("terminating"))
+    ready = told.get("ready") is not False
+    serving = ready if told.get("serving") is None else bool(told["serving"])
+    return ready and not ending, serving, ending
 
 
 def served(pod: Json) -> Served | None:

@@ -8,14 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ipa.adapters.kubernetes.endpoints import Endpoint, Served
+from ipa.adapters.kubernetes.record import PLAN_KEY
 from ipa.adapters.serving.routing import p99_s
 from ipa.dataplane.plan import ReplicaSpec, RoutePlan, StageRoute
 from ipa.diff import Step
 from ipa.domain import Allocation, Pipeline
 from ipa.errors import ServingError
 from ipa.remaining import remaining_s
-
-PLAN_KEY = "plan.json"
 
 
 @dataclass(frozen=True, slots=True)

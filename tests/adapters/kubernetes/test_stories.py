@@ -6,6 +6,7 @@ Whatever happens, no stage ever has fewer ready replicas that serve than the sma
 from __future__ import annotations
 
 import time
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -177,12 +178,17 @@ def test_a_clock_that_jumps_stops_nobody(started: Controller, double: Double) ->
     with adapting(started, Says(10)) as story:
         until(lambda: settled(started.connection, AT_10, started), "the plan for 10/s")
         for jump_s in (-86400.0, 86400.0):
-            started.elector.wall_s = lambda jump_s=jump_s: time.time() + jump_s
-            object.__setattr__(started.world, "wall_s", started.elector.wall_s)
+            jumped = partial(_time_of_day, jump_s)
+            started.elector.wall_s = jumped
+            object.__setattr__(started.world, "wall_s", jumped)
             wait_turns(story, 3)
             assert started.elector.leads()
         story.monitor.rate = 60
         until(lambda: settled(started.connection, AT_60, started), "the plan for 60/s")
+
+
+def _time_of_day(jump_s: float) -> float:
+    return time.time() + jump_s
 
 
 def test_two_controllers_never_both_write(started: Controller, cluster: Cluster, double: Double) -> None:

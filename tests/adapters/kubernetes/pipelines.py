@@ -14,6 +14,7 @@ from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes import record as records
 from ipa.adapters.kubernetes.cluster import KubernetesCluster
 from ipa.adapters.kubernetes.connection import APPLY_PATCH, Connection, Json
+from ipa.adapters.kubernetes.credentials import client_of
 from ipa.adapters.kubernetes.elector import Elector
 from ipa.adapters.kubernetes.events import Events
 from ipa.adapters.kubernetes.lease import Timing
@@ -58,7 +59,9 @@ def plan(detect: tuple[str, int], classify: tuple[str, int], *, batch: int = 1, 
 
 
 def connection_to(cluster: Namespace, kubeconfig: Path | None = None) -> Connection:
-    return Connection(cluster.client(kubeconfig), cluster.namespace)
+    """As `ipa adapt` has it, time-outs, retries and all."""
+    client, _ = client_of(str(kubeconfig or cluster.kubeconfig), None)
+    return Connection(client, cluster.namespace)
 
 
 def deployment(pipeline: str, server: Server, replicas: int = 0, cores: int = 1) -> Json:

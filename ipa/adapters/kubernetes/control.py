@@ -14,7 +14,7 @@ from ipa.adapters.controller_metrics import ControllerMetrics, served
 from ipa.adapters.journal import Journal
 from ipa.adapters.kubernetes.cluster import KubernetesCluster
 from ipa.adapters.kubernetes.connection import Connection
-from ipa.adapters.kubernetes.credentials import client_of
+from ipa.adapters.kubernetes.credentials import client_of, is_inside
 from ipa.adapters.kubernetes.elector import Elector
 from ipa.adapters.kubernetes.events import Events
 from ipa.adapters.kubernetes.journal import ClusterJournal
@@ -100,9 +100,10 @@ def _journal(terms: Terms, world: Surroundings, elector: Elector | None, stack: 
 
 def _monitor(config: Config, connection: Connection) -> OpenMonitor:
     def of_router() -> OpenMonitor:
-        from ipa.adapters.kubernetes.router_monitor import RouterMonitor
+        from ipa.adapters.kubernetes.router_monitor import RoutersMonitor, by_proxy
 
-        return RouterMonitor(connection, config.pipeline.name)
+        ask = None if is_inside(*_where(config)) else by_proxy(connection)
+        return RoutersMonitor(connection, config.pipeline.name, ask)
 
     return open_monitor(config, of_router)
 
@@ -110,6 +111,11 @@ def _monitor(config: Config, connection: Connection) -> OpenMonitor:
 def _host() -> str:
     """Probes and Prometheus come from outside of a pod; elsewhere nobody but this machine has to ask."""
     return "0.0.0.0" if "KUBERNETES_SERVICE_HOST" in os.environ else "127.0.0.1"
+
+
+def _where(config: Config) -> tuple[str | None, str | None]:
+    """The kubeconfig and the context that are configured."""
+    return str(config.cluster.kubeconfig) if config.cluster.kubeconfig else None, config.cluster.context
 
 
 class _Clients:
@@ -120,13 +126,11 @@ class _Clients:
 
     def connection(self, config: Config) -> Connection:
         """Raises UsageError where there is no cluster to speak to."""
-        settings = config.cluster
-        kubeconfig = str(settings.kubeconfig) if settings.kubeconfig else None
-        key = kubeconfig, settings.context
+        key = _where(config)
         if key not in self._found:
             self._found[key] = client_of(*key)
         client, namespace = self._found[key]
-        return Connection(client, settings.namespace or namespace)
+        return Connection(client, config.cluster.namespace or namespace)
 
     def close(self) -> None:
         for client, _ in self._found.values():

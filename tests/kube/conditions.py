@@ -5,7 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions
 
 from __future__ import annotations
 
-from tests.kube.api import now_text
+from tests.kube.objects import now_text
 from tests.kube.resources import Object
 
 

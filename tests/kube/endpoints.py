@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from tests.kube.api import Api, Options, suffix
+from tests.kube.api import Api, Options
 from tests.kube.conditions import is_true, owned_by, reference
 from tests.kube.node import Node
+from tests.kube.objects import suffix
 from tests.kube.resources import Object, named
 from tests.kube.selectors import matches
 from tests.kube.store import Change

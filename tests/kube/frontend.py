@@ -13,10 +13,11 @@ from typing import Any
 
 import yaml
 
-from tests.kube import failures, proxying, requests, resources, scale, selectors
+from tests.kube import conformance, failures, proxying, requests, resources, scale, selectors
 from tests.kube.access import Access
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
 from tests.kube.faults import Faults
+from tests.kube.objects import now_text
 from tests.kube.requests import Asked, Record
 from tests.kube.resources import Object
 from tests.kube.server import Cut, Exchange, suffer
@@ -206,6 +207,9 @@ def _token(version: int, start: int) -> str:
 def _parsed(exchange: Exchange) -> Any:
     if not exchange.body:
         return {}
+    kind = exchange.headers.get("Content-Type", "application/json").partition(";")[0]
+    if not kind.endswith(("json", "yaml")):
+        raise failures.unsupported_media(kind)
     try:
         if exchange.headers.get("Content-Type", "").startswith(_APPLY) and exchange.body[:1] != b"{":
             return yaml.safe_load(exchange.body)
@@ -227,7 +231,8 @@ def _named(asked: Asked, body: Any) -> Object:
     """As `_applied`, but what is left out is taken from the path, as the server does except for an apply."""
     if not isinstance(body, dict):
         return _applied(asked, body)
-    return _applied(asked, {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body)
+    whole = {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body
+    return conformance.decoded(asked.resource, _applied(asked, whole))
 
 
 def _options(query: dict[str, str], exchange: Exchange, subresource: str) -> Options:

@@ -24,7 +24,8 @@ from ipa.domain import (
 )
 from ipa.errors import IpaError, Unavailable
 from ipa.evaluation import Evaluation, evaluate_live
-from ipa.forecast import forecast
+from ipa.forecast.calibration import Calibration
+from ipa.forecast.forecaster import Forecaster, forecaster
 from ipa.options import TOLERANCE, PriceList, Problem, price_list
 from ipa.policy import Policy, Solution
 from ipa.policy.overload import Overload, serve_most
@@ -143,13 +144,16 @@ class Loop:
     clock: Clock
     apply: Callable[[Plan], Outcome]
     hold: Hold = Hold()
+    calibration: Calibration = field(default_factory=Calibration)
     seen: Callable[[Problem], Problem] = lambda problem: problem
     certify: Callable[[Problem, Sequence[int], Plan | None], Solution] | None = None
     constraints: Callable[[], Constraints] = lambda: UNCONSTRAINED
     announce: Callable[[str], None] = lambda _: None
     prices: PriceList = field(init=False)
+    forecaster: Forecaster = field(init=False)
 
     def __post_init__(self) -> None:
+        self.forecaster = forecaster(self.config.forecast)
         self.prices = price_list(self.config.pipeline)
 
     def turns(self, until_s: float | None) -> Iterator[Turn]:
@@ -191,7 +195,9 @@ class Loop:
             self.hold = Hold()
             decision = Decision(None, f"held: {wrong}") if wrong else Decision(asked.restore, asked.why)
             return Turn(at_s, observation, None, None, decision)
-        predicted = forecast(observation.arrivals, self._horizon_s(observation.live), self.config.forecast)
+        predicted, self.calibration = self.forecaster.forecast(
+            observation.arrivals, self._horizon_s(observation.live), at_s, self.calibration
+        )
         if predicted is None:
             return Turn(at_s, observation, None, None, Decision(None, "held: no arrivals observed yet"))
         if not observation.ready:
@@ -202,6 +208,10 @@ class Loop:
         if isinstance(wanted, Solution) and wanted.evaluation is None:
             wanted = serve_most(prices, predicted.rate_rps, self._policy(observation))
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
+        if predicted.fallback:
+            decision = replace(decision, reason=f"{decision.reason}; forecast: {predicted.fallback}")
+        if asked.why:
+            decision = replace(decision, reason=f"{decision.reason}; {asked.why}")
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
 

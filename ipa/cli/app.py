@@ -10,6 +10,7 @@ import typer
 
 from ipa.cli.adapt import adapt
 from ipa.cli.fit import fit
+from ipa.cli.forecast import forecast
 from ipa.cli.load import load
 from ipa.cli.profile import profile
 from ipa.cli.report import report
@@ -32,6 +33,7 @@ app = typer.Typer(
 for command in (profile, fit, solve, serve, router, load, adapt, simulate, report):
     app.command()(command)
 app.add_typer(trace, name="trace")
+app.add_typer(forecast, name="forecast")
 
 
 def _version(asked: bool) -> None:

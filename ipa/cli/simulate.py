@@ -52,6 +52,7 @@ def simulate(
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.report import simulate as report
+    from ipa.report.console import watched
     from ipa.report.load import warn
     from ipa.report.output import emit, write_csv
     from ipa.simulation.backtest import Row, Run, row
@@ -83,7 +84,7 @@ def simulate(
         return row(each)
 
     total = seeds if plan is not None else len(cases(names, given, chosen))
-    done = list(report.watched(map(taken, found), total))
+    done = list(watched(map(taken, found), total, "simulated"))
     refused = "; ".join(dict.fromkeys(each for each in done if isinstance(each, str)))
     rows = with_regret([each for each in done if not isinstance(each, str)])
     document = report.document(trace, rows, refused or None)

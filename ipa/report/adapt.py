@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -91,6 +92,17 @@ class Lines:
         return nullcontext()
 
 
+class NamedLines(Lines):
+    """Plain lines of one pipeline among several."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+
+    def show(self, turn: Turn) -> None:
+        sys.stdout.write(f"{self._pipeline}  {line(turn)}\n")
+        sys.stdout.flush()
+
+
 class JsonLines(Lines):
     """One JSON document a decision, one a line."""
 
@@ -157,3 +169,18 @@ def view(pipeline: str, output: str) -> Lines | LiveView:
     if output == "yaml":
         return YamlDocuments(pipeline)
     return LiveView(pipeline) if sys.stdout.isatty() else Lines()
+
+
+def views(pipelines: Sequence[str], output: str) -> list[Lines | LiveView]:
+    """One for each pipeline; of several every line says of which it is."""
+    if len(pipelines) > 1 and output == "table":
+        return [NamedLines(pipeline) for pipeline in pipelines]
+    return [view(pipeline, output) for pipeline in pipelines]
+
+
+@contextmanager
+def running(shown: Sequence[Lines | LiveView]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in shown:
+            stack.enter_context(each.running())
+        yield

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from typing import Any
 
 from ipa.domain import Config, Pipeline
-from ipa.report.console import stderr_console, stdout_console
+from ipa.report.console import stdout_console
 from ipa.simulation.backtest import Row
 
 COLUMNS = tuple(field.name for field in fields(Row))
-T = TypeVar("T")
 
 
 def document(trace: str, rows: Sequence[Row], reason: str | None = None) -> dict[str, Any]:
@@ -27,15 +25,6 @@ def unknown_starts(pipeline: Pipeline) -> str | None:
         return None
     shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
     return f"variants.csv has no load_s of {shown}: their replicas start in no time here"
-
-
-def watched(done: Iterable[T], total: int) -> Iterator[T]:
-    """The same, with a bar on stderr of how many of `total` are done; in a terminal only."""
-    from rich.progress import track
-
-    yield from track(
-        done, "simulated", total, console=stderr_console(), transient=True, disable=not sys.stderr.isatty()
-    )
 
 
 def setting(config: Config, duration_s: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from ipa.report.simulate import COLUMNS, document, print_table, setting, unknown_starts, watched
+from ipa.report.simulate import COLUMNS, document, print_table, setting, unknown_starts
 from ipa.simulation.backtest import Row
 from tests.simulation.toys import toy
 
@@ -120,8 +120,3 @@ def test_starts_that_nobody_measured_are_named() -> None:
         "detect/large, classify/light, classify/heavy"
     )
     assert unknown_starts(toy().pipeline) == said.format("detect/small, detect/large, classify/light and 1 more")
-
-
-def test_away_from_a_terminal_nobody_sees_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
-    assert list(watched(iter("abc"), 3)) == ["a", "b", "c"]
-    assert capsys.readouterr() == ("", "")

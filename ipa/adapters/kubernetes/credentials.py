@@ -16,6 +16,11 @@ CONNECTIONS = 128
 """Kept open at most: a thread and a lease for each of fifty pipelines, with room."""
 
 
+def is_inside(kubeconfig: str | None, context: str | None) -> bool:
+    """Whether the pod's own ServiceAccount is meant: then pods are reached at their addresses, too."""
+    return kubeconfig is None and context is None and POD_NAMESPACE.exists()
+
+
 def client_of(kubeconfig: str | None, context: str | None) -> tuple[ApiClient, str]:
     """A client, and the namespace where none is configured: the context's, or the pod's, else `default`.
 
@@ -29,7 +34,7 @@ def client_of(kubeconfig: str | None, context: str | None) -> tuple[ApiClient, s
     settings = Configuration()
     settings.retries = False  # ours know about Retry-After, jitter and the lease
     settings.connection_pool_maxsize = CONNECTIONS
-    if kubeconfig is None and context is None and POD_NAMESPACE.exists():
+    if is_inside(kubeconfig, context):
         load_incluster_config(client_configuration=settings)
         return _named(ApiClient(settings)), POD_NAMESPACE.read_text().strip()
     try:

@@ -6,11 +6,12 @@ import json
 import logging
 import re
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.connection import APPLY_PATCH, Connection, Json, Refused
+from ipa.adapters.kubernetes.elector import Elector
 from ipa.errors import IpaError
 
 _log = logging.getLogger(__name__)
@@ -24,10 +25,11 @@ ATTEMPTS = 5
 class ClusterJournal:
     """`append` keeps what could not be written for the next time; only a leader writes."""
 
-    def __init__(self, connection: Connection, pipeline: str, leads: Callable[[], bool]) -> None:
+    def __init__(self, connection: Connection, pipeline: str, elector: Elector | None) -> None:
+        """Without an elector, in a dry run, nothing is written."""
         self._connection = connection
         self._pipeline = pipeline
-        self._leads = leads
+        self._elector = elector
         self._pending: deque[str] = deque(maxlen=PENDING)
         self._last = ""
 
@@ -36,7 +38,7 @@ class ClusterJournal:
         kind = re.sub(r"[\d.]+", "#", str(document["reason"]))
         news = document["apply"] is not None or (kind != self._last and kind.startswith("held"))
         self._last = kind
-        if not self._leads():
+        if self._elector is None or (self._elector.running and not self._elector.leads()):
             return
         if news:
             self._pending.append(json.dumps(document, allow_nan=False))

@@ -18,7 +18,7 @@ from ipa.adapters.kubernetes.connection import Connection
 from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.observe import Deployment, Seen, observe
 from ipa.adapters.kubernetes.record import Record, Rows
-from ipa.adapters.kubernetes.standing import running_rows
+from ipa.adapters.kubernetes.standing import live_plan, running_rows
 from ipa.adapters.kubernetes.stuck import Stuck, placed_rows, stuck
 from ipa.adapters.kubernetes.way import Phase, Size, dips_of, server_of, way
 from ipa.domain import Allocation, Config, Plan
@@ -71,7 +71,7 @@ def roll_out(world: Surroundings, plan: Plan, why: str) -> Outcome:
     refuse_foreign(seen.deployments)
     refuse_autoscaled(world.connection, seen.deployments)
     named = {d.server: d.name for d in seen.deployments}
-    change = _Change(world, plan, why, named, record, record.destination if record.good else record.back)
+    change = _Change(world, plan, why, named, record, _last_good(world.config, seen, record))
     world.tell("Changing", why, touched)
     try:
         outcome = change.run(seen)
@@ -79,6 +79,13 @@ def roll_out(world: Surroundings, plan: Plan, why: str) -> Outcome:
         outcome = Outcome(False, 0.0, str(stopping))
     world.tell("Changed" if outcome.applied else "NotChanged", f"{why}: {outcome.detail or 'done'}", touched)
     return replace(outcome, seconds=world.monotonic_s() - began_s)
+
+
+def _last_good(config: Config, seen: Seen, record: Record) -> Plan | None:
+    """What to return to: the plan of record, or before there is one what runs; None where nothing does."""
+    if record.rows:
+        return record.destination if record.good else record.back
+    return live_plan([stage.name for stage in config.pipeline.stages], running_rows(seen, record))
 
 
 def try_out(world: Surroundings, plan: Plan) -> Outcome:
@@ -245,7 +252,9 @@ class _Change:
         return Outcome(False, 0.0, f"{found.why}; back to the last good plan", rolled_back=True)
 
     def _learned(self, found: Stuck) -> lessons.Learned:
-        first_s, now_s = self.world.config.cluster.ready_timeout_s, self.world.wall_s()
+        config, now_s = self.world.config, self.world.wall_s()
+        # Longer than another plan is held back, or the failed one would be tried again before any other.
+        first_s = config.cluster.ready_timeout_s + 2 * config.control.hold_s
         if found.no_room:
             return lessons.short(self.record.learned, found.cores, found.why, first_s, now_s)
         return lessons.barred(self.record.learned, found.servers, found.why, first_s, now_s)

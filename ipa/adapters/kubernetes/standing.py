@@ -15,7 +15,10 @@ from ipa.domain import Allocation, Plan
 
 
 def running_rows(seen: Seen, record: Record) -> Rows:
-    """Every Deployment with replicas as a row; the planned one of a stage comes first. The batch is the router's."""
+    """Every Deployment with replicas as a row; in a stage the planned one comes first, then what is ready.
+
+    The batch is the router's.
+    """
     planned = {server_of(a) for a in record.rows}
     batch = {a.stage: a.batch for a in reversed(record.rows)}
     rows = [
@@ -23,7 +26,12 @@ def running_rows(seen: Seen, record: Record) -> Rows:
         for d in seen.deployments
         if d.replicas > 0
     ]
-    return tuple(sorted(rows, key=lambda a: (a.stage, server_of(a) not in planned, -a.total_cores)))
+    ready = {d.server for d in seen.deployments if d.complete}
+
+    def order(a: Allocation) -> tuple[str, bool, bool, int]:
+        return a.stage, server_of(a) not in planned, server_of(a) not in ready, -a.total_cores
+
+    return tuple(sorted(rows, key=order))
 
 
 def live_plan(stages: Sequence[str], rows: Rows) -> Plan | None:

@@ -1,0 +1,47 @@
+"""Model files of trained predictors: those that come with ipa, and others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from ipa.errors import UsageError
+from ipa.forecast import PREDICTORS, Predictor
+
+
+def model_content(predictor: str, file: Path | None = None) -> bytes | None:
+    """What `predictor` is made from: `file`, else the one that comes with ipa; None for who needs none, or is unknown.
+
+    Raises UsageError for a file that cannot be read.
+    """
+    entry = PREDICTORS.get(predictor)
+    if entry is None or entry.model is None:
+        return None
+    if file is None:
+        return (resources.files("ipa.forecast") / "models" / entry.model).read_bytes()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def predictors_named(names: Sequence[str] | None, files: Sequence[str]) -> dict[str, Predictor]:
+    """Those of `names`, by default all that need not know the future. `files`: P=FILE, what P was trained to.
+
+    Raises UsageError for names, and ConfigError for files, that do not fit.
+    """
+    known = [name for name in PREDICTORS if name != "oracle"]
+    chosen = known if names is None else list(names)
+    if unknown := [name for name in chosen if name not in known]:
+        raise UsageError(f"--predictor {unknown[0]!r}: is not one of {', '.join(known)}")
+    file_of: dict[str, Path] = {}
+    for text in files:
+        name, equals, file = text.partition("=")
+        if not equals or not file or name not in chosen or PREDICTORS[name].model is None:
+            trained = [each for each in chosen if PREDICTORS[each].model is not None]
+            raise UsageError(
+                f"--model {text!r}: must be P=FILE, P one of {', '.join(trained) or 'none: no trained one'}"
+            )
+        file_of[name] = Path(file)
+    return {name: PREDICTORS[name].make(model_content(name, file_of.get(name))) for name in chosen}

@@ -23,7 +23,7 @@ from ipa.adapters.kubernetes.endpoints import RouterAt
 from ipa.adapters.kubernetes.events import Events
 from ipa.adapters.kubernetes.journal import ClusterJournal
 from ipa.adapters.kubernetes.rollout import Surroundings
-from ipa.adapters.kubernetes.router_monitor import RouterMonitor
+from ipa.adapters.kubernetes.router_monitor import RoutersMonitor
 from ipa.domain import Allocation, Plan
 from ipa.manifests import Wanted
 from tests.kube.double import Double
@@ -69,7 +69,7 @@ def look_around(port: KubernetesCluster) -> None:
     def silent(_: RouterAt, __: object) -> dict[str, object]:
         return {"counts": [1], "until_s": 1e9}
 
-    monitor = RouterMonitor(port.world.connection, "video", silent)
+    monitor = RoutersMonitor(port.world.connection, "video", silent)
     monitor.arrivals(1)
     monitor.close()
 

@@ -205,7 +205,7 @@ class Api:
             return dict(merging.merge_patch(live, patch))
         if kind == "application/strategic-merge-patch+json":
             return dict(merging.strategic(schema.of(resource.schema), live, patch))
-        raise failures.unsupported_patch(kind)
+        raise failures.unsupported_media(kind)
 
     def _delete(self, resource: Resource, namespace: str, live: Object, body: Object) -> Object:
         name, meta = live["metadata"]["name"], dict(live["metadata"])

@@ -100,7 +100,7 @@ def method_not_allowed() -> Refused:
     return Refused(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
-def unsupported_patch(kind: str) -> Refused:
+def unsupported_media(kind: str) -> Refused:
     known = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
     message = (
         "the body of the request was in an unknown format - accepted media types include: "

@@ -209,6 +209,9 @@ def _token(version: int, start: int) -> str:
 def _parsed(exchange: Exchange) -> Any:
     if not exchange.body:
         return {}
+    kind = exchange.headers.get("Content-Type", "application/json").partition(";")[0]
+    if not kind.endswith(("json", "yaml")):
+        raise failures.unsupported_media(kind)
     try:
         if exchange.headers.get("Content-Type", "").startswith(_APPLY) and exchange.body[:1] != b"{":
             return yaml.safe_load(exchange.body)

@@ -38,7 +38,10 @@ def owners_of(live: Object) -> Owners:
 
 def written(resource: Resource, live: Object, new: Object, writer: Writer, now: str) -> Object:
     """`new` with its managedFields after a write that is not an apply: it owns what it changed, others lose that."""
-    changed, removed = fieldsets.differences(schema.of(resource.schema), live, new)
+    shape = schema.of(resource.schema)
+    changed, removed = fieldsets.differences(shape, live, new)
+    old_branches, new_branches = (frozenset(fieldsets.branches(shape, o)) for o in (live, new))
+    changed, removed = changed | (new_branches - old_branches), removed | (old_branches - new_branches)
     owners = _without(owners_of(live), changed | removed, keep=writer)
     before = owners.get(writer, (frozenset(), now))[0]
     after = (before - removed) | changed

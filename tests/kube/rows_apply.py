@@ -101,9 +101,7 @@ def _list_items(cluster: Cluster) -> None:
 def _updates_own(cluster: Cluster) -> None:
     ask = asking(cluster)
     made = ask.create("configmaps", config_map("a", k="1", other="1"), fieldManager="maker").body
-    assert managers(made)[("maker", "Update")] == {"f:data": {".": {}, "f:k": {}, "f:other": {}}} or managers(made)[
-        ("maker", "Update")
-    ] == {"f:data": {"f:k": {}, "f:other": {}}}
+    assert managers(made)[("maker", "Update")] == {"f:data": {".": {}, "f:k": {}, "f:other": {}}}
     changed = ask.patch("configmaps", "a", {"data": {"k": "2"}}, fieldManager="patcher").body
     assert managers(changed)[("patcher", "Update")] == {"f:data": {"f:k": {}}}
     assert "f:k" not in managers(changed)[("maker", "Update")]["f:data"]
@@ -117,10 +115,7 @@ def _updates_own(cluster: Cluster) -> None:
 def _default_manager(cluster: Cluster) -> None:
     ask = asking(cluster)
     ask.api.user_agent = "somebody/1.2 (of here)"
-    made = ask.raw("POST", ask.at("configmaps"), config_map("a", k="1"))
-    agent = ask.raw("GET", ask.at("configmaps", "a")).body
-    assert made.code == 201
-    assert len(managers(agent)) == 1
+    assert managers(ask.create("configmaps", config_map("a", k="1")).body).keys() == {("somebody", "Update")}
 
 
 def _refusals(cluster: Cluster) -> None:

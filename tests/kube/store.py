@@ -35,6 +35,7 @@ class Store:
         self.oldest = 1
         self.objects: dict[Key, Object] = {}
         self.history: list[Change] = []
+        self.nudges = 0
         self._keys: dict[str, set[Key]] = {}
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
@@ -87,6 +88,12 @@ class Store:
             else:
                 objects[change.key] = change.old
         return objects
+
+    def nudge(self) -> None:
+        """Wakes whoever waits though nothing was written: a setting or a process changed."""
+        with self.changed:
+            self.nudges += 1
+            self.changed.notify_all()
 
     def since(self, version: int) -> list[Change]:
         """The changes after a version. Errors: 410 where the history no longer reaches back to it."""

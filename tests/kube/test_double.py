@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from tests.kube import rows_apply, rows_objects, rows_watch
+from tests.kube import rows_access, rows_admission, rows_apply, rows_faults, rows_objects, rows_watch, rows_workloads
 from tests.kube.asking import Row
 from tests.kube.fixtures import Cluster
 
-ROWS: list[Row] = [*rows_objects.ROWS, *rows_apply.ROWS, *rows_watch.ROWS]
+_ROOMS = (rows_objects, rows_apply, rows_watch, rows_access, rows_workloads, rows_admission, rows_faults)
+ROWS: list[Row] = [row for room in _ROOMS for row in room.ROWS]
 
 
 @pytest.mark.cluster

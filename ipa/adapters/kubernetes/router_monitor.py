@@ -9,7 +9,6 @@ import httpx
 
 from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.connection import Connection, Refused, Request
-from ipa.adapters.kubernetes.credentials import POD_NAMESPACE
 from ipa.adapters.kubernetes.endpoints import RouterAt, routers
 from ipa.adapters.kubernetes.router_counts import RouterCounts
 from ipa.dataplane.arrivals import Arrived
@@ -21,15 +20,15 @@ Ask: TypeAlias = Callable[[RouterAt, Mapping[str, str]], Any]
 """The document of GET /arrivals of one router. Raises Unavailable or Refused."""
 
 
-class RouterMonitor:
+class RoutersMonitor:
     """Keeps its connections, so close() it at the end."""
 
-    def __init__(self, connection: Connection, pipeline: str) -> None:
-        """Asks the pods themselves from inside of a cluster; from elsewhere by way of the API server."""
+    def __init__(self, connection: Connection, pipeline: str, ask: Ask | None = None) -> None:
+        """`ask`: how a router is reached, by default at its pod, as from inside of the cluster; see by_proxy."""
         self._connection = connection
         self._pipeline = pipeline
         self._client = httpx.Client(timeout=TIMEOUT_S, trust_env=False)
-        self._ask = self._ask_pod if POD_NAMESPACE.exists() else by_proxy(connection)
+        self._ask = ask or self._ask_pod
         self._counts = RouterCounts()
 
     def close(self) -> None:

@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from ipa.adapters.kubernetes import router_monitor
 from ipa.adapters.kubernetes.connection import Connection, Request
 from ipa.adapters.kubernetes.credentials import client_of
-from ipa.adapters.kubernetes.router_monitor import RouterMonitor
+from ipa.adapters.kubernetes.router_monitor import RoutersMonitor, by_proxy
 from ipa.errors import Unavailable
 from tests.adapters.https_server import Asked, Reply, answering
 from tests.adapters.loads import unused_address
@@ -69,9 +68,7 @@ class Routers:
 
 
 @pytest.fixture
-def routers(cluster: Cluster, double: Double, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Routers]:
-    """As from inside of the cluster, where pods are asked themselves."""
-    monkeypatch.setattr(router_monitor, "POD_NAMESPACE", tmp_path)
+def routers(cluster: Cluster, double: Double) -> Iterator[Routers]:
     client, namespace = client_of(str(cluster.kubeconfig), None)
     with ExitStack() as stack:
         yield Routers(Connection(client, namespace, sleep=lambda _: None), stack)
@@ -79,7 +76,7 @@ def routers(cluster: Cluster, double: Double, tmp_path: Path, monkeypatch: pytes
 
 
 def read(routers: Routers, window_s: float = 10.0) -> tuple[int, ...]:
-    with closing(RouterMonitor(routers.connection, "pipe")) as monitor:
+    with closing(RoutersMonitor(routers.connection, "pipe")) as monitor:
         return monitor.arrivals(window_s)
 
 
@@ -98,7 +95,7 @@ def test_all_routers_are_summed_up_second_by_second(routers: Routers) -> None:
 def test_a_router_that_leaves_between_turns_is_no_load_that_fell(routers: Routers) -> None:
     routers.add("a", arrivals(1000.0, 4, 4))
     routers.add("b", arrivals(1000.0, 6, 6))
-    with closing(RouterMonitor(routers.connection, "pipe")) as monitor:
+    with closing(RoutersMonitor(routers.connection, "pipe")) as monitor:
         assert monitor.arrivals(10.0) == (10, 10)
         routers.remove("b")
         assert monitor.arrivals(10.0) == (10, 10)
@@ -141,7 +138,7 @@ def test_without_an_api_server_there_is_no_answer(routers: Routers, double: Doub
         read(routers)
 
 
-def test_a_router_that_does_not_answer_the_api_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_router_that_does_not_answer_the_api_server(tmp_path: Path) -> None:
     """Through the API server's proxy, as from outside: its refusals are the router's silence."""
     found: dict[str, Any] = {
         "metadata": {"name": "s", "labels": {}},
@@ -157,11 +154,11 @@ def test_a_router_that_does_not_answer_the_api_server(tmp_path: Path, monkeypatc
             return Reply(200, json.dumps({"items": [found]}).encode())
         return Reply(503, json.dumps({"message": "error trying to reach service"}).encode())
 
-    monkeypatch.setattr(router_monitor, "POD_NAMESPACE", tmp_path / "none")
     with ExitStack() as stack:
         path = tmp_path / "kubeconfig"
         path.write_text(json.dumps(kubeconfig(stack.enter_context(answering(answer)), "ns", "token")))
-        monitor = stack.enter_context(closing(RouterMonitor(Connection(*client_of(str(path), None)), "pipe")))
+        connection = Connection(*client_of(str(path), None))
+        monitor = stack.enter_context(closing(RoutersMonitor(connection, "pipe", by_proxy(connection))))
         with pytest.raises(Unavailable, match=r"router a: .*503 error trying to reach service"):
             monitor.arrivals(5.0)
     assert paths[1] == "/api/v1/namespaces/ns/pods/a:8082/proxy/arrivals"

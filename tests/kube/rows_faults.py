@@ -88,7 +88,7 @@ def _records(cluster: Cluster) -> None:
     double.forget_records()
     ask.raw("GET", ask.at("configmaps", "a"))
     ask.apply("configmaps", "a", {"data": {"k": "1"}}, "me")
-    ask.list("configmaps", watch="true", timeoutSeconds=0.1)
+    ask.watch("configmaps", bool)
     found = double.records
     assert [(r.method, r.verb, r.resource, r.name) for r in found] == [
         ("GET", "get", "configmaps", "a"),

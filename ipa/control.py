@@ -7,10 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil
+from math import ceil, isnan
 
+from ipa.constraints import avoiding, within_cores, without_barred
 from ipa.diff import changes
-from ipa.domain import Change, Config, ControlSettings, Decision, Forecast, Observation, Plan
+from ipa.domain import (
+    UNCONSTRAINED,
+    Change,
+    Config,
+    Constraints,
+    ControlSettings,
+    Decision,
+    Forecast,
+    Observation,
+    Plan,
+)
 from ipa.errors import IpaError, Unavailable
 from ipa.evaluation import Evaluation, evaluate_live
 from ipa.forecast.calibration import Calibration
@@ -106,13 +117,27 @@ def _held(gain: float, plan: Plan, settings: ControlSettings, hold: Hold, now_s:
     return Decision(None, reason), Hold(since_s)
 
 
+MOST_RPS = 10_000_000
+"""More requests in one second than any router takes: whoever says so has miscounted."""
+
+
+def absurd(arrivals: Sequence[float]) -> str:
+    """Why these cannot be counts of requests, "" if they can: on such a figure nothing is decided.
+
+    A second that nobody counted, NaN, is none: a forecast leaves it out and says so.
+    """
+    wrong = next((n for n in arrivals if not (isnan(n) or 0 <= n <= MOST_RPS)), None)
+    return "" if wrong is None else f"the monitor says {wrong:g} requests in a second"
+
+
 @dataclass(slots=True)
 class Loop:
     """One pipeline under control. `apply` is the only method of the ports that changes the world.
 
     `seen` is the part of the problem that the policy chooses from: a live plan outside of it is replaced at once.
     `certify`, if given, chooses in place of the policy; it also gets the arrivals seen, which say how uneven they are,
-    and the live plan, which it keeps unless that fails or it finds a better one.
+    and the live plan, which it keeps unless that fails or it finds a better one. `constraints` says what the cluster
+    asks of this turn; `announce` is told why, before a plan is applied.
     """
 
     config: Config
@@ -125,6 +150,8 @@ class Loop:
     calibration: Calibration = field(default_factory=Calibration)
     seen: Callable[[Problem], Problem] = lambda problem: problem
     certify: Callable[[Problem, Sequence[int], Plan | None], Solution] | None = None
+    constraints: Callable[[], Constraints] = lambda: UNCONSTRAINED
+    announce: Callable[[str], None] = lambda _: None
     prices: PriceList = field(init=False)
     forecaster: Forecaster = field(init=False)
 
@@ -150,13 +177,14 @@ class Loop:
         try:
             live = self.cluster.live()
             arrivals = self.monitor.arrivals(self.config.forecast.window_s)
-            observation = Observation(at_s, arrivals, live, self.cluster.ready())
+            observation = Observation(at_s, arrivals, live, self.cluster.ready(), self.constraints())
         except Unavailable as error:
             self.hold = Hold()
             return Turn(at_s, None, None, None, Decision(None, f"held: {error}"))
         turn = self._decide(observation)
         if turn.decision.plan is None:
             return turn
+        self.announce(turn.decision.reason)
         try:
             outcome = self.apply(turn.decision.plan)
         except IpaError as error:
@@ -164,7 +192,12 @@ class Loop:
         return replace(turn, changes=changes(observation.live, turn.decision.plan), outcome=outcome)
 
     def _decide(self, observation: Observation) -> Turn:
-        at_s = observation.at_s
+        at_s, asked = observation.at_s, observation.constraints
+        wrong = asked.hold or absurd(observation.arrivals)
+        if wrong or asked.restore is not None:
+            self.hold = Hold()
+            decision = Decision(None, f"held: {wrong}") if wrong else Decision(asked.restore, asked.why)
+            return Turn(at_s, observation, None, None, decision)
         predicted, self.calibration = self.forecaster.forecast(
             observation.arrivals, self._horizon_s(observation.live), at_s, self.calibration
         )
@@ -172,25 +205,33 @@ class Loop:
             return Turn(at_s, observation, None, None, Decision(None, "held: no arrivals observed yet"))
         if not observation.ready:
             return Turn(at_s, observation, predicted, None, Decision(None, "held: replicas are not ready yet"))
-        problem = self.prices.at(predicted.rate_rps)
+        prices = within_cores(self.prices, asked)
+        problem = prices.at(predicted.rate_rps)
         wanted: Solution | Overload | None = self._chosen(problem, observation)
         if isinstance(wanted, Solution) and wanted.evaluation is None:
-            wanted = serve_most(self.prices, predicted.rate_rps, self.policy)
+            wanted = serve_most(prices, predicted.rate_rps, self._policy(observation))
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
         if predicted.fallback:
             decision = replace(decision, reason=f"{decision.reason}; forecast: {predicted.fallback}")
+        if asked.why:
+            decision = replace(decision, reason=f"{decision.reason}; {asked.why}")
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
 
     def _chosen(self, problem: Problem, observation: Observation) -> Solution:
         """A plan that no simulation vouches for is better than none."""
+        policy = self._policy(observation)
         if self.certify is None:
-            return self.policy(problem)
-        certified = self.certify(problem, observation.arrivals, observation.live)
+            return policy(problem)
+        left = without_barred(problem, observation.constraints.barred, observation.live)
+        certified = self.certify(left, observation.arrivals, observation.live)
         if certified.evaluation is not None or certified.certificate is None:
             return certified
-        chosen = self.policy(problem)
+        chosen = policy(problem)
         return replace(chosen, reason=f"{chosen.reason}; not certified: {certified.reason}")
+
+    def _policy(self, observation: Observation) -> Policy:
+        return avoiding(self.policy, observation.constraints.barred, observation.live)
 
     def _horizon_s(self, live: Plan | None) -> float:
         """The configured horizon, or the longest load time of a variant that may have to be started."""

@@ -39,7 +39,8 @@ def steps(live: Plan | None, wanted: Plan, cores_limit: float | None, surge_core
     """The way from `live` to `wanted` on which the cores running never exceed cores_limit + surge_cores.
 
     Growth comes first, wherever there is headroom; then what is surplus goes. Where neither is possible one old
-    replica makes room for its successor, a dip. surge_cores defaults to the largest replica of `wanted`.
+    replica makes room for its successor, a dip. surge_cores defaults to the largest replica of `wanted`. `live` may
+    have several allocations a stage, as a change that was broken off leaves it; the first says the batch.
     """
     if surge_cores is None:
         surge_cores = max((a.cores for a in wanted.allocations), default=0)
@@ -65,11 +66,13 @@ class _Way:
 
     def __init__(self, live: Plan | None, wanted: Plan, most_cores: float) -> None:
         self.wanted = {a.stage: a for a in wanted.allocations}
-        self.before = {a.stage: a for a in live.allocations} if live else {}
-        self.batch = {stage: a.batch for stage, a in self.before.items()}
-        self.running: dict[str, Counter[Server]] = {
-            stage: Counter({a.server: a.replicas} if (a := self.before.get(stage)) else {}) for stage in self.wanted
-        }
+        before = live.allocations if live else ()
+        self.batch = {a.stage: a.batch for a in reversed(before)}
+        self.running: dict[str, Counter[Server]] = {stage: Counter() for stage in self.wanted}
+        for a in before:
+            if a.stage in self.running:
+                self.running[a.stage][a.server] += a.replicas
+        self.before = {stage: servers.total() for stage, servers in self.running.items()}
         self.most_cores = most_cores
 
     def next(self) -> Step | None:
@@ -99,7 +102,7 @@ class _Way:
             if not self._missing(stage):
                 self.running[stage] -= surplus
                 return self._step(stage)
-            old = self.before[stage].replicas
+            old = self.before[stage]
             new_share = (a.replicas - self._missing(stage)) / a.replicas
             replaced = int(surplus.total() - old * (1 - new_share) + 1e-9)
             if replaced >= 1:

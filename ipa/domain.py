@@ -202,6 +202,36 @@ class ControlSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class MonitorSettings:
+    """Where arrivals are read. `url`, `query` and the files are for prometheus; query None is the router's own."""
+
+    kind: str = "router"
+    url: str | None = None
+    query: str | None = None
+    bearer_token_file: Path | None = None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterSettings:
+    """Where replicas run; all but `kind` is for kubernetes.
+
+    `namespace` None is the context's, or the pod's inside of a cluster; `images` by what they run: model, router.
+    `drift`: what becomes of changes made by hand, correct or leave. A rollout has `ready_timeout_s` to become ready,
+    a router `router_switch_s` to follow a new plan.
+    """
+
+    kind: str = "local"
+    namespace: str | None = None
+    context: str | None = None
+    kubeconfig: Path | None = None
+    images: Mapping[str, str] = field(default_factory=dict)
+    drift: str = "correct"
+    ready_timeout_s: float = 300.0
+    router_switch_s: float = 2.0
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
     """One YAML file, read and checked: the pipeline and how it is run. `warnings` are for whoever loads it to say."""
 
@@ -211,8 +241,8 @@ class Config:
     router: RouterSettings = RouterSettings()
     forecast: ForecastSettings = ForecastSettings()
     control: ControlSettings = ControlSettings()
-    monitor: str = "router"
-    cluster: str = "local"
+    monitor: MonitorSettings = MonitorSettings()
+    cluster: ClusterSettings = ClusterSettings()
     payload: Path | None = None
     warnings: tuple[str, ...] = ()
 
@@ -277,6 +307,25 @@ class Forecast:
 
 
 @dataclass(frozen=True, slots=True)
+class Constraints:
+    """What the cluster asks of a decision beyond the config.
+
+    `cores`: no more than these find a place; None where that is not known. `barred` servers (of any batch and number)
+    did not become ready lately and get no more replicas than they have. `restore` is to be applied before anything
+    else is decided, and where `hold` is not "" nothing is applied at all; `why` says why.
+    """
+
+    cores: float | None = None
+    barred: tuple[Allocation, ...] = ()
+    restore: Plan | None = None
+    hold: str = ""
+    why: str = ""
+
+
+UNCONSTRAINED = Constraints()
+
+
+@dataclass(frozen=True, slots=True)
 class Observation:
     """The world at one moment. `arrivals` counts requests in each of the last whole seconds, oldest first."""
 
@@ -284,6 +333,7 @@ class Observation:
     arrivals: tuple[int, ...]
     live: Plan | None
     ready: bool
+    constraints: Constraints = UNCONSTRAINED
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,9 @@ IpaError (1)
 ├── ServingError (1)    a process or port on this machine failed for good
 ├── Unfit (2)           a latency model that its points do not carry (ipa.latency)
 ├── NoFeasiblePlanError (3) a command needs a plan to go on and there is none (ipa.cli)
+├── RolledBackError (4) a plan was applied, did not become ready, and the one before runs again (ipa.cli)
+├── Refused (1)         an API server said no, for good (ipa.adapters.kubernetes)
+├── Stopping (1)        this process is to end; a change is broken off (ipa.adapters.kubernetes)
 └── Unavailable (1)     a peer did not answer: retryable, the loop holds and tries again
 
 "No feasible plan" and "no decision" are values, not errors.

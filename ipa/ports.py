@@ -10,11 +10,15 @@ from ipa.domain import Plan
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a change: done or not, how long it took, and the least capacity while it lasted."""
+    """What became of a change: done or not, how long it took, and the least capacity while it lasted.
+
+    `rolled_back`: it was tried, did not become ready, and the last good plan runs again.
+    """
 
     applied: bool
     seconds: float
     detail: str = ""
+    rolled_back: bool = False
 
 
 class Cluster(Protocol):

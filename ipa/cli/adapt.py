@@ -11,7 +11,9 @@ from ipa.cli.options import Output, PolicyName
 
 
 def adapt(
-    config: Annotated[Path, typer.Argument(help="Pipeline config (YAML).", show_default=False)],
+    config: Annotated[
+        list[Path], typer.Argument(help="Pipeline configs (YAML); several run in one process.", show_default=False)
+    ],
     interval: Annotated[
         str | None, typer.Option(metavar="T", help="Time between decisions, as in 10s; default: control.interval.")
     ] = None,
@@ -27,7 +29,11 @@ def adapt(
     ] = None,
     rate: Annotated[float, typer.Option(min=0, metavar="R", help="Plan to start with if nothing runs.")] = 10.0,
     journal: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="One JSON line a decision; default: in the run's state folder.")
+        Path | None, typer.Option(metavar="FILE", help="One JSON line a decision; default: where the pipeline runs.")
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Where /metrics, /healthz and /readyz are; default: nowhere."),
     ] = None,
     output: Output = "table",
 ) -> None:
@@ -35,55 +41,18 @@ def adapt(
 
     Every interval: observe, forecast, solve, compare, apply; starts the pipeline first if nothing runs.
     """
-    import signal
-    from contextlib import ExitStack, closing
-    from dataclasses import replace
-    from functools import partial
-
-    from ipa.adapters.clock import SystemClock
-    from ipa.adapters.journal import Journal
-    from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
-    from ipa.adapters.local_run import running, running_or_started
-    from ipa.adapters.state import state_folder
-    from ipa.cli.loading import load_config
-    from ipa.cli.planning import certifying
-    from ipa.control import Loop
+    from ipa.adapters.clusters import Terms, controlled
+    from ipa.cli.adapting import courses, run_all, with_interval
+    from ipa.cli.planning import load_all
+    from ipa.cli.signals import exit_on_sigterm, stopped_by_signals
     from ipa.durations import positive_duration_s
-    from ipa.policy import policy_named
-    from ipa.policy.fixed import seen_by
-    from ipa.policy.solution import TIME_LIMIT_S
-    from ipa.report.adapt import document, dry, view
+    from ipa.report.adapt import running, views
 
-    settings = load_config(config)
-    if interval is not None:
-        control = replace(settings.control, interval_s=positive_duration_s("--interval", interval))
-        settings = replace(settings, control=control)
-    # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
-    limit_s = min(TIME_LIMIT_S, settings.control.interval_s / 2)
-    choose = policy_named(policy, settings.pipeline, limit_s)
-    certify = certifying(settings, choose, limit_s) if settings.control.certify else None
+    settings = with_interval(load_all(config), interval)
     duration_s = positive_duration_s("--duration", duration) if duration else None
-    name = settings.pipeline.name
-    signal.signal(signal.SIGTERM, _terminate)
-    with ExitStack() as stack:
-        if dry_run:
-            state = running(name)
-        else:
-            state = stack.enter_context(running_or_started(name, config, (port, grpc_port), rate, keep=keep))
-        cluster = stack.enter_context(closing(LocalCluster(state)))
-        monitor = stack.enter_context(closing(RouterMonitor(state)))
-        record = stack.enter_context(closing(Journal(journal or state_folder(name) / "decisions.jsonl")))
-        clock = SystemClock()
-        apply = dry if dry_run else cluster.apply
-        seen = partial(seen_by, policy)
-        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=seen, certify=certify)
-        shown = view(name, output)
-        stack.enter_context(shown.running())
-        until_s = clock.now_s() if once else clock.now_s() + duration_s if duration_s is not None else None
-        for turn in loop.turns(until_s):
-            record.append(document(name, turn))
-            shown.show(turn)
-
-
-def _terminate(*_: object) -> None:
-    raise SystemExit(0)
+    exit_on_sigterm()
+    clock = stopped_by_signals(settings)
+    terms = Terms(dry_run, once, keep, (port, grpc_port), rate, journal, metrics_port, clock)
+    shown = views([each.pipeline.name for each in settings], output)
+    with controlled(dict(zip(config, settings, strict=True)), terms) as found, running(shown):
+        run_all(courses(settings, policy, found, 0.0 if once else duration_s, shown), clock)

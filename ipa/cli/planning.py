@@ -11,17 +11,21 @@ from typing import TYPE_CHECKING
 from ipa.errors import IpaError, UsageError
 
 if TYPE_CHECKING:
-    from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
+    from ipa.adapters.clock import StoppableClock
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
     from ipa.policy import Policy, Solution
     from ipa.policy.certified import Certify
     from ipa.policy.shared import Split
-    from ipa.ports import Cluster
+    from ipa.ports import Cluster, Monitor
 
 
 class NoFeasiblePlanError(IpaError):
     exit_code = 3
+
+
+class RolledBackError(IpaError):
+    exit_code = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +68,14 @@ def ask(configs: Sequence[Config], rates: Sequence[str], weights: Sequence[str],
 
     A dry run with a rate needs nothing that runs: the live plan is then empty.
     """
+    from ipa.cli.signals import stopped_by_signals
+
     names = [config.pipeline.name for config in configs]
     rate_of, weight_of = rates_given(rates, names), weights_given(weights, names)
     asked = []
+    clock = stopped_by_signals(configs)
     for config, name in zip(configs, names, strict=True):
-        run = None if dry_run and name in rate_of else running_pipeline(config)
+        run = None if dry_run and name in rate_of else running_pipeline(config, clock)
         arrivals = () if run is None or name in rate_of else run[1].arrivals(config.forecast.window_s)
         rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, arrivals)
         asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0), arrivals))
@@ -165,8 +172,8 @@ def difference(asked: Asked, plan: Plan | None) -> tuple[Change, ...]:
 
 
 def apply_all(plans: Sequence[tuple[Asked, Plan]]) -> None:
-    """Apply each plan once, those that free cores before those that take them. Raises ServingError at the first that
-    is not applied, naming those that were."""
+    """Apply each plan once, those that free cores before those that take them. Raises ServingError, or RolledBackError,
+    at the first that is not applied, naming those that were."""
     from ipa.errors import ServingError
 
     applied: list[str] = []
@@ -175,7 +182,8 @@ def apply_all(plans: Sequence[tuple[Asked, Plan]]) -> None:
         outcome = asked.cluster.apply(plan)
         if not outcome.applied:
             before = f" (applied before it: {', '.join(applied)})" if applied else ""
-            raise ServingError(f"{asked.name}: the plan was not applied: {outcome.detail}{before}")
+            failure = RolledBackError if outcome.rolled_back else ServingError
+            raise failure(f"{asked.name}: the plan was not applied: {outcome.detail}{before}")
         applied.append(asked.name)
 
 
@@ -237,13 +245,11 @@ def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:
     return solution.evaluation.plan
 
 
-def running_pipeline(config: Config) -> tuple[LocalCluster, RouterMonitor]:
-    """The pipeline that runs on this machine, to look at and to change. Raises UsageError if none does."""
-    from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
-    from ipa.adapters.local_run import running
+def running_pipeline(config: Config, clock: StoppableClock) -> tuple[Cluster, Monitor]:
+    """The pipeline where it runs, to look at and to change; `clock` ends a change. Raises UsageError if none runs."""
+    from ipa.adapters.clusters import CLUSTERS
 
-    state = running(config.pipeline.name)
-    return LocalCluster(state), RouterMonitor(state)
+    return CLUSTERS[config.cluster.kind].attach(config, clock)
 
 
 def forecast_rps(config: Config, arrivals: Sequence[int]) -> float:

@@ -27,17 +27,23 @@ def router(
         int | None, typer.Option(help="For gRPC; default 8081, or any free port if --port is 0.", min=0, max=65535)
     ] = None,
     admin_port: Annotated[
-        int, typer.Option(help="For plans, on loopback alone; 0 takes any free port.", min=0, max=65535)
+        int,
+        typer.Option(
+            help="For plans, on loopback alone; in a cluster for metrics alone, on --host. 0 takes any free port.",
+            min=0,
+            max=65535,
+        ),
     ] = 0,
 ) -> None:
     """Route the pipeline to servers that run already.
 
     MLServer, Triton, KServe runtimes: whatever speaks V2 gRPC. Until it is stopped (^C). The token of the admin port is
-    $IPA_ADMIN_TOKEN, or a new one in a file of this user alone.
+    $IPA_ADMIN_TOKEN, or a new one in a file of this user alone. With `cluster: {kind: kubernetes}` it follows the
+    cluster's plan and endpoints, unless servers are named.
     """
     from ipa.adapters.files import load_config_as_measured
     from ipa.adapters.serving.named_replicas import named_plan
-    from ipa.adapters.serving.router_foreground import Listen, read_route_plan, run_router
+    from ipa.adapters.serving.router_foreground import Listen, follow_cluster, read_route_plan, run_router
     from ipa.adapters.serving.servable import check_routable
     from ipa.dataplane.running import Ports
     from ipa.errors import UsageError
@@ -55,9 +61,13 @@ def router(
         raise UsageError("--batch goes with --replica; with PUT /plan the plan says it")
     settings = load_config_as_measured(config)
     check_routable(settings, str(config))
+    at, say = Listen(host, ports), stderr_console().print
+    if settings.cluster.kind == "kubernetes" and plan is None and not replica:
+        follow_cluster(settings, at, say)
+        return
     route = None
     if plan is not None:
         route = read_route_plan(plan, settings.pipeline)
     elif replica:
         route = named_plan(settings.pipeline, replica, batch or [])
-    run_router(settings, route, Listen(host, ports), stderr_console().print)
+    run_router(settings, route, at, say)

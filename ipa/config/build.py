@@ -10,6 +10,7 @@ from ipa.config.allocation import at_base_cores, base_cores_problems
 from ipa.config.policies import policy_problems
 from ipa.config.profile import MeasurementRow, VariantRow
 from ipa.config.schema import RUNTIMES, PipelineSpec, StageSpec
+from ipa.config.world import cluster_settings, monitor_settings, world_problems
 from ipa.domain import (
     Config,
     ControlSettings,
@@ -35,8 +36,6 @@ from ipa.latency import MODELS
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
     ("control.tuner", lambda s: s.control.tuner != "off"),
-    ("monitor.kind: prometheus", lambda s: s.monitor.kind != "router"),
-    ("cluster.kind: kubernetes", lambda s: s.cluster.kind != "local"),
 )
 
 
@@ -56,6 +55,7 @@ def build(
     problems = [
         *(Violation(name.split(":")[0], f"`{name}` is not built yet") for name, asked in _NOT_BUILT if asked(spec)),
         *_registry_problems(spec),
+        *world_problems(spec),
         *_forecast_problems(spec),
         *_graph_problems(spec),
         *_variant_problems(spec, variants, profiles),
@@ -121,8 +121,8 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
             spec.control.surge_cores,
             spec.control.certify,
         ),
-        monitor=spec.monitor.kind,
-        cluster=spec.cluster.kind,
+        monitor=monitor_settings(spec.monitor, folder),
+        cluster=cluster_settings(spec.cluster, folder),
         payload=folder / spec.load.payload if spec.load.payload else None,
         warnings=warnings,
     )

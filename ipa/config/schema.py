@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -135,14 +136,32 @@ class ControlSpec(Spec):
 
 class MonitorSpec(Spec):
     kind: Literal["router", "prometheus"] = "router"
-    url: str | None = None
-    query: str | None = None
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]")] | None = None
+    query: Annotated[str, Field(min_length=1)] | None = None
+    bearer_token_file: str | None = None
+    ca_file: str | None = None
+
+
+# A label of RFC 1123 (kubernetes.io/docs/concepts/overview/working-with-objects/names), as namespaces are.
+_NAMESPACE = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+Namespace = Annotated[str, Field(pattern=_NAMESPACE, max_length=63)]
+Image = Annotated[str, Field(pattern=r"^\S+$")]
+
+
+class ImagesSpec(Spec):
+    model: Image | None = None
+    router: Image | None = None
 
 
 class ClusterSpec(Spec):
     kind: Literal["local", "kubernetes"] = "local"
-    namespace: str | None = None
-    images: dict[str, str] | None = None
+    namespace: Namespace | None = None
+    context: str | None = None
+    kubeconfig: str | None = None
+    images: ImagesSpec = ImagesSpec()
+    drift: Literal["correct", "leave"] = "correct"
+    ready_timeout: PositiveDuration = 300.0
+    router_switch: PositiveDuration = 2.0
 
 
 class LoadSpec(Spec):
@@ -168,6 +187,10 @@ class PipelineSpec(Spec):
     monitor: MonitorSpec = MonitorSpec()
     cluster: ClusterSpec = ClusterSpec()
     load: LoadSpec = LoadSpec()
+
+
+def is_namespace(name: str) -> bool:
+    return len(name) <= 63 and re.fullmatch(_NAMESPACE, name) is not None
 
 
 def validate(document: Any, source: str) -> PipelineSpec:

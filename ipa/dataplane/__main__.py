@@ -12,6 +12,7 @@ import threading
 from dataclasses import asdict
 
 from ipa.dataplane import documents
+from ipa.dataplane.feed import Put
 from ipa.dataplane.running import Ports, listen, run
 from ipa.dataplane.start import parse_start
 from ipa.errors import IpaError
@@ -23,9 +24,10 @@ FINISH_S = 5.0  # after SIGTERM, requests in the pipeline may finish for this lo
 def main() -> int:
     try:
         start = parse_start(_first_line())
-        listening = listen(start)
+        feed = Put(start.admin_token)
+        listening = listen(start, feed.host)
         threading.Thread(target=_end_with_stdin, daemon=True).start()
-        run(start, listening, None, FINISH_S, _announce)
+        run(start, listening, feed, FINISH_S, _announce)
     except IpaError as error:
         sys.stderr.write(f"router: {error}\n")
         return error.exit_code

@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from aiohttp import web
 
-from ipa.dataplane.arrivals import Arrivals
 from ipa.dataplane.bearer import bearer_only
 from ipa.dataplane.plan import PlanError, parse_plan
+from ipa.dataplane.readings import Readings
 from ipa.dataplane.router import Router
-from ipa.dataplane.tensors import RequestError
 from ipa.dataplane.web import error, errors_as_json, json_response, read_body
 from ipa.errors import ServingError, Unavailable
 
-WINDOW_S = 120
-
 
 class Admin:
-    def __init__(self, router: Router, arrivals: Arrivals, token: str, wall: Callable[[], float]) -> None:
+    def __init__(self, router: Router, readings: Readings, token: str) -> None:
         self._router = router
-        self._arrivals = arrivals
+        self._readings = readings
         self._token = token
-        self._wall = wall
 
     def application(self) -> web.Application:
         app = web.Application(middlewares=[errors_as_json, bearer_only(self._token)])
         app.router.add_put("/plan", self._put_plan)
-        app.router.add_get("/plan", self._get_plan)
-        app.router.add_get("/arrivals", self._get_arrivals)
+        self._readings.add_to(app)
         return app
 
     async def _put_plan(self, request: web.Request) -> web.Response:
@@ -44,13 +37,3 @@ class Admin:
         except Unavailable as absent:
             return error(503, str(absent))
         return json_response({"drained": list(drain.drained), "undrained": list(drain.undrained)})
-
-    async def _get_plan(self, _: web.Request) -> web.Response:
-        return json_response(self._router.state())
-
-    async def _get_arrivals(self, request: web.Request) -> web.Response:
-        window = request.query.get("window", str(WINDOW_S))
-        if not (window.isascii() and window.isdecimal() and 1 <= len(window) <= 9 and int(window) > 0):
-            raise RequestError(f"window={window[:20]!r} must be whole seconds, at least 1")
-        arrived = self._arrivals.last(int(window), self._wall())
-        return json_response({"until_s": arrived.until_s, "counts": list(arrived.counts)})

@@ -33,11 +33,13 @@ class StageMetrics:
 class Metrics:
     """One registry a router, so that two routers in one process (tests) do not share counts."""
 
-    def __init__(self) -> None:
+    def __init__(self, pipeline: str) -> None:
+        """`pipeline` labels the count of requests: one Prometheus may scrape the routers of many."""
         self.registry = CollectorRegistry()
         r = self.registry
         stage = ["stage"]
-        self.requests = Counter("ipa_requests", "Valid inference requests received", registry=r)
+        requests = Counter("ipa_requests", "Valid inference requests received", ["pipeline"], registry=r)
+        self.requests = requests.labels(pipeline)
         self.answers = Counter("ipa_answers", "Requests answered with 200", registry=r)
         self.drops = Counter("ipa_drops", "Requests dropped before work was spent", ["reason"], registry=r)
         for reason in ("deadline", "queue-full", "unavailable", "disconnected"):

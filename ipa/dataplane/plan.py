@@ -46,9 +46,10 @@ class StageRoute:
 
 @dataclass(frozen=True, slots=True)
 class RoutePlan:
-    """Every stage of the pipeline, in order."""
+    """Every stage of the pipeline, in order. `revision`: which plan of a cluster's it follows, None if none."""
 
     stages: tuple[StageRoute, ...]
+    revision: int | None = None
 
 
 def parse_plan(body: bytes, stages: Sequence[str]) -> RoutePlan:

@@ -106,16 +106,20 @@ class Router:
 
         Raises Unavailable or ServingError if a new replica cannot be used; then nothing has changed.
         """
+        return await self.drained(await self.switch(plan))
+
+    async def switch(self, plan: RoutePlan) -> list[RoutedReplica]:
+        """The first half of apply: returns, once `plan` is routed, what left and is yet to be drained."""
         async with self._changing:
-            left = await self._swap(plan)
-        return await self._drain(left)
+            return await self._swap(plan)
 
     def state(self) -> dict[str, object]:
         """The last plan with the state of every replica and the length of every queue."""
         if self._plan is None:
             return {"stages": []}
         rows = zip(self._plan.stages, self.stages, strict=True)
-        return {"stages": [_stage_state(route, stage, self._clock()) for route, stage in rows]}
+        followed = {} if self._plan.revision is None else {"revision": self._plan.revision}
+        return followed | {"stages": [_stage_state(route, stage, self._clock()) for route, stage in rows]}
 
     async def close(self) -> None:
         for replica in self._routed():
@@ -167,8 +171,8 @@ class Router:
                 raise result
         return connected
 
-    async def _drain(self, left: Sequence[RoutedReplica]) -> Drain:
-        """Each is closed when idle, however long that takes; the answer waits for 30 s at most."""
+    async def drained(self, left: Sequence[RoutedReplica]) -> Drain:
+        """The second half: each is closed when idle, however long that takes; the answer waits for 30 s at most."""
         closing = {replica.spec.id: self._background.start(_close_when_idle(replica)) for replica in left}
         if closing:
             await asyncio.wait(closing.values(), timeout=DRAIN_TIMEOUT_S)

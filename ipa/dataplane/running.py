@@ -1,4 +1,4 @@
-"""A router that runs in this process: its ports, its first plan if it has one, signals, and its orderly end."""
+"""A router that runs in this process: its ports, the feed of its plans, signals, and its orderly end."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from ipa.dataplane.admin import Admin
 from ipa.dataplane.arrivals import Arrivals
 from ipa.dataplane.background import Background
+from ipa.dataplane.feed import Feed, begun
 from ipa.dataplane.grpc_ingress import GrpcIngress
 from ipa.dataplane.ingress import Ingress
 from ipa.dataplane.metrics import Metrics
-from ipa.dataplane.plan import RoutePlan
+from ipa.dataplane.readings import Readings
 from ipa.dataplane.router import Router
 from ipa.dataplane.service import Service
 from ipa.dataplane.stage import StageLimits
@@ -29,7 +29,6 @@ from ipa.dataplane.start import Start
 from ipa.dataplane.web import LIMITS
 from ipa.errors import ServingError
 
-ADMIN_HOST = "127.0.0.1"  # wherever the pipeline itself may be reached from
 BACKLOG = 1024
 INTERRUPTED = 130
 
@@ -51,72 +50,57 @@ class Listening:
     admin: socket.socket
 
 
-def listen(start: Start) -> Listening:
+def listen(start: Start, admin_host: str) -> Listening:
     """Raises ServingError, in the words of the system, if one of the three ports cannot be had."""
     with ExitStack() as unless_all:
         public = unless_all.enter_context(_listen(start.host, start.port))
-        admin = unless_all.enter_context(_listen(ADMIN_HOST, start.admin_port))
+        admin = unless_all.enter_context(_listen(admin_host, start.admin_port))
         _listen(start.host, start.grpc_port).close()
         unless_all.pop_all()
     return Listening(public, admin)
 
 
-def run(
-    start: Start, listening: Listening, plan: RoutePlan | None, finish_s: float, announce: Callable[[Ports], None]
-) -> None:
+def run(start: Start, listening: Listening, feed: Feed, finish_s: float, announce: Callable[[Ports], None]) -> None:
     """Serves until SIGTERM or SIGINT; then what is under way may finish for `finish_s`.
 
-    A second SIGINT ends it at once. `announce` is called once all ports answer and `plan` is routed. Raises
-    Unavailable or ServingError if a replica of `plan` cannot be used.
+    A second SIGINT ends it at once. `announce` is called once all ports answer and `feed` has begun. Raises
+    Unavailable or ServingError if it cannot.
     """
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format="router: %(levelname)s %(message)s")
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(_serve(start, listening, plan, finish_s, announce))
+        runner.run(_serve(start, listening, feed, finish_s, announce))
 
 
 async def _serve(
-    start: Start, listening: Listening, plan: RoutePlan | None, finish_s: float, announce: Callable[[Ports], None]
+    start: Start, listening: Listening, feed: Feed, finish_s: float, announce: Callable[[Ports], None]
 ) -> None:
     stop = _stopped_by_signals()
-    background, metrics, arrivals = Background(), Metrics(), Arrivals(time.time())
+    background, metrics, arrivals = Background(), Metrics(start.pipeline), Arrivals(time.time())
     metrics.watch_arrivals(lambda window_s: arrivals.last(window_s, time.time()).counts)
     limits = StageLimits(start.drop_after_s, start.queue_limit, start.in_flight, start.wait_s)
-    router = Router(start.pipeline, start.stages, limits, metrics, background, time.perf_counter)
+    router = Router(start.pipeline, start.stages, limits, metrics, background, time.perf_counter, feed.connect)
     service = Service(router, arrivals, metrics, time.perf_counter, time.time)
     calls = GrpcIngress(service, start.host, start.grpc_port)
-    control = Admin(router, arrivals, start.admin_token, time.time)
+    readings = Readings(router.state, arrivals, metrics, time.time)
     public, admin = listening.public, listening.admin
     runners = [
         # handler_cancellation: a client that hangs up cancels its handler, which frees its place in the queue;
         # a plan once put is applied to the end.
         web.AppRunner(Ingress(service).application(), handler_cancellation=True, shutdown_timeout=finish_s, **LIMITS),
-        web.AppRunner(control.application(), shutdown_timeout=finish_s, **LIMITS),
+        web.AppRunner(feed.application(router, readings), shutdown_timeout=finish_s, **LIMITS),
     ]
     for runner, each in zip(runners, (public, admin), strict=True):
         await runner.setup()
         await web.SockSite(runner, each, backlog=BACKLOG).start()
     await calls.start()
     try:
-        if plan is None or await _is_routed(router, plan, stop):
+        if await begun(feed, router, background, stop):
             announce(Ports(public.getsockname()[1], calls.port, admin.getsockname()[1]))
             await stop.wait()
     finally:
         await asyncio.gather(calls.stop(finish_s), *(runner.cleanup() for runner in runners))
         await background.stop()
         await router.close()
-
-
-async def _is_routed(router: Router, plan: RoutePlan, stop: asyncio.Event) -> bool:
-    """Whether `plan` was routed before `stop` was set. Raises Unavailable or ServingError."""
-    applying, stopped = asyncio.create_task(router.apply(plan)), asyncio.create_task(stop.wait())
-    await asyncio.wait((applying, stopped), return_when=asyncio.FIRST_COMPLETED)
-    routed = applying.done()
-    for task in (applying, stopped):
-        task.cancel()
-    await asyncio.gather(applying, stopped, return_exceptions=True)
-    if routed:
-        applying.result()
-    return routed
 
 
 def _stopped_by_signals() -> asyncio.Event:

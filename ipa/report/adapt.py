@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ipa.control import Turn
-from ipa.domain import Plan
+from ipa.diff import changes
+from ipa.domain import Decision, Observation, Plan
 from ipa.ports import Outcome
 from ipa.report.output import finite
 from ipa.report.solve import change_row
@@ -48,6 +50,13 @@ def document(pipeline: str, turn: Turn) -> dict[str, Any]:
         "outcome": asdict(outcome) if outcome else None,
     }
     return finite(line)  # type: ignore[no-any-return]
+
+
+def by_hand(pipeline: str, at_s: float, live: Plan | None, plan: Plan, why: str, outcome: Outcome) -> dict[str, Any]:
+    """A line of the journal for a plan that no turn chose."""
+    observed = Observation(at_s, (), live, True)
+    turn = Turn(at_s, observed, None, None, Decision(plan, why), changes(live, plan), outcome)
+    return document(pipeline, turn)
 
 
 def _rows(plan: Plan | None) -> list[dict[str, Any]] | None:
@@ -89,6 +98,17 @@ class Lines:
 
     def running(self) -> AbstractContextManager[object]:
         return nullcontext()
+
+
+class NamedLines(Lines):
+    """Plain lines of one pipeline among several."""
+
+    def __init__(self, pipeline: str) -> None:
+        self._pipeline = pipeline
+
+    def show(self, turn: Turn) -> None:
+        sys.stdout.write(f"{self._pipeline}  {line(turn)}\n")
+        sys.stdout.flush()
 
 
 class JsonLines(Lines):
@@ -157,3 +177,18 @@ def view(pipeline: str, output: str) -> Lines | LiveView:
     if output == "yaml":
         return YamlDocuments(pipeline)
     return LiveView(pipeline) if sys.stdout.isatty() else Lines()
+
+
+def views(pipelines: Sequence[str], output: str) -> list[Lines | LiveView]:
+    """One for each pipeline; of several every line says of which it is."""
+    if len(pipelines) > 1 and output == "table":
+        return [NamedLines(pipeline) for pipeline in pipelines]
+    return [view(pipeline, output) for pipeline in pipelines]
+
+
+@contextmanager
+def running(shown: Sequence[Lines | LiveView]) -> Iterator[None]:
+    with ExitStack() as stack:
+        for each in shown:
+            stack.enter_context(each.running())
+        yield

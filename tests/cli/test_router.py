@@ -113,7 +113,8 @@ def test_named_servers_answer_as_one_model_and_a_signal_ends_it_in_order(folder:
             token = Path(router.token_at)
             assert stat.S_IMODE(token.stat().st_mode) == 0o600 and len(token.read_text()) > 40
             under_way = pool.submit(router.infer)
-            while "ipa_requests_total 2.0" not in httpx.get(f"{router.url}/metrics", trust_env=False).text:
+            counted = 'ipa_requests_total{pipeline="pipe"} 2.0'
+            while counted not in httpx.get(f"{router.url}/metrics", trust_env=False).text:
                 time.sleep(0.01)
             assert router.stop() == (0, "")
             assert under_way.result().status_code == 200

@@ -113,8 +113,6 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
     [
         ({"forecast": {"quantile": 1}}, "forecast.quantile", "1 should be less than 1"),
         ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
-        ({"monitor": {"kind": "prometheus"}}, "monitor.kind", "`monitor.kind: prometheus` is not built yet"),
-        ({"cluster": {"kind": "kubernetes"}}, "cluster.kind", "`cluster.kind: kubernetes` is not built yet"),
         (
             {"forecast": {"predictor": "tea"}},
             "forecast.predictor",

@@ -121,7 +121,7 @@ class FakeWorld:
         self.replicas: dict[str, FakeReplica] = {}
         self._connected: set[str] = set()
         self.models: dict[str, ModelMetadata] = {}
-        self.metrics = Metrics()
+        self.metrics = Metrics("pipe")
         self.crashes: list[BaseException] = []
         self.background = Background(self.crashes.append)
         limits = StageLimits(drop_after_s, queue_limit, in_flight, batch_wait_s)

@@ -11,6 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from ipa.dataplane.admin import Admin
 from ipa.dataplane.arrivals import Arrivals
 from ipa.dataplane.protocol import ModelMetadata
+from ipa.dataplane.readings import Readings
 from ipa.dataplane.tensors import TensorSpec
 from tests.dataplane.fakes import FakeWorld
 
@@ -23,7 +24,8 @@ def serve(
 ) -> None:
     async def run() -> None:
         world, arrivals = FakeWorld(), Arrivals(1000.0)
-        admin = Admin(world.router, arrivals, "secret", lambda: 1004.5)
+        readings = Readings(world.router.state, arrivals, world.metrics, lambda: 1004.5)
+        admin = Admin(world.router, readings, "secret")
         headers = {"Authorization": authorization} if authorization is not None else {}
         async with TestClient(TestServer(admin.application()), headers=headers) as client:
             await story(world, arrivals, client)
@@ -39,7 +41,8 @@ def document(*ids: str, **changes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("authorization", [None, "", "secret", "Bearer", "Bearer wrong", "Bearer secretx", "Bearer ü"])
 @pytest.mark.parametrize(
-    ("method", "path"), [("PUT", "/plan"), ("GET", "/plan"), ("GET", "/arrivals"), ("GET", "/nowhere")]
+    ("method", "path"),
+    [("PUT", "/plan"), ("GET", "/plan"), ("GET", "/arrivals"), ("GET", "/metrics"), ("GET", "/nowhere")],
 )
 def test_without_the_token_every_call_is_401(authorization: str | None, method: str, path: str) -> None:
     async def story(world: FakeWorld, arrivals: Arrivals, client: Client) -> None:

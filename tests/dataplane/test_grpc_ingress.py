@@ -61,7 +61,8 @@ def test_requests_are_answered_and_counted() -> None:
         ).code() == Code.INVALID_ARGUMENT
         assert port.arrived() == 1
         text = port.metrics.text().decode()
-        for line in ("ipa_requests_total 1.0", "ipa_answers_total 1.0", "ipa_request_latency_seconds_count 1.0"):
+        counted = 'ipa_requests_total{pipeline="pipe"} 1.0'
+        for line in (counted, "ipa_answers_total 1.0", "ipa_request_latency_seconds_count 1.0"):
             assert line in text.splitlines()
 
     serve_grpc(story)

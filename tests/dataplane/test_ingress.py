@@ -170,7 +170,7 @@ def test_only_valid_requests_are_arrivals_and_the_metrics_add_up() -> None:
         assert port.arrived() == 4
         text = (await (await client.get("/metrics")).read()).decode()
         for line in (
-            "ipa_requests_total 4.0",
+            'ipa_requests_total{pipeline="pipe"} 4.0',
             "ipa_answers_total 3.0",
             "ipa_errors_total 0.0",
             'ipa_drops_total{reason="unavailable"} 1.0',
@@ -198,7 +198,7 @@ def test_before_there_is_a_plan_an_arrival_is_a_drop_on_both_ports() -> None:
                 await channel.unary_unary("/inference.GRPCInferenceService/ModelInfer")(asked)
         assert port.arrived() == 2
         lines = port.metrics.text().decode().splitlines()
-        assert {"ipa_requests_total 2.0", 'ipa_drops_total{reason="unavailable"} 2.0'} <= set(lines)
+        assert {'ipa_requests_total{pipeline="pipe"} 2.0', 'ipa_drops_total{reason="unavailable"} 2.0'} <= set(lines)
 
     serve_rest(story, stages=["one"])
 

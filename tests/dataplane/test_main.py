@@ -91,7 +91,7 @@ def test_sigterm_lets_grpc_calls_in_the_pipeline_finish() -> None:
         client = Replica(running.grpc_address, "pipe")
         sent = [asyncio.create_task(client.infer({"x": np.full((1, 2), i, np.float32)})) for i in range(10)]
         async with aiohttp.ClientSession(running.url) as session:
-            while "ipa_requests_total 10.0" not in await (await session.get("/metrics")).text():
+            while 'ipa_requests_total{pipeline="pipe"} 10.0' not in await (await session.get("/metrics")).text():
                 await asyncio.sleep(0.01)
         running.child.send_signal(signal.SIGTERM)
         assert [answer["z"][0, 0] for answer in await asyncio.gather(*sent)] == [4.0 * i for i in range(10)]

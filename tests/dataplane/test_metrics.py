@@ -4,11 +4,11 @@ from ipa.dataplane.metrics import Metrics
 
 
 def test_every_count_is_there_from_the_start() -> None:
-    metrics = Metrics()
+    metrics = Metrics("pipe")
     metrics.stage("one")
     lines = metrics.text().decode().splitlines()
     for line in (
-        "ipa_requests_total 0.0",
+        'ipa_requests_total{pipeline="pipe"} 0.0',
         "ipa_answers_total 0.0",
         "ipa_errors_total 0.0",
         *(f'ipa_drops_total{{reason="{r}"}} 0.0' for r in ("deadline", "queue-full", "unavailable", "disconnected")),
@@ -22,7 +22,7 @@ def test_every_count_is_there_from_the_start() -> None:
 
 def test_the_arrivals_of_the_last_second_and_the_most_of_ten() -> None:
     seconds = [9, 99, 3, 0, 7, 1, 1, 1, 1, 1, 1, 1, 4]
-    metrics = Metrics()
+    metrics = Metrics("pipe")
     metrics.watch_arrivals(lambda window_s: seconds[-window_s:])
     lines = metrics.text().decode().splitlines()
     assert "ipa_arrivals_per_second 4.0" in lines

@@ -8,12 +8,12 @@ from __future__ import annotations
 import base64
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from tests.kube import conformance, failures, requests, resources, scale, selectors
+from tests.kube import conformance, failures, proxying, requests, resources, scale, selectors
 from tests.kube.access import Access
 from tests.kube.api import Api, Options
 from tests.kube.faults import Faults
@@ -44,6 +44,10 @@ class Frontend:
         if fault is not None and fault.action != "cut after":
             suffer(fault)
         user = self.access.user(exchange.headers.get("Authorization", ""))
+        if (through := proxying.proxied(exchange.method, exchange.target)) is not None:
+            self.access.check(user, through.asked)
+            exchange.answer(*proxying.serve(self.api, through))
+            return
         if asked is None:
             _serve_other(path, exchange)
             return
@@ -93,10 +97,10 @@ class Frontend:
             return 200, self.api.delete(*where, asked.name, sent, options.dry_run or bool(sent.get("dryRun")))
         if asked.verb == "update":
             return 200, self.api.update(*where, asked.name, _named(asked, body), options)
-        return self._patch(asked, query, exchange, body, options)
+        return self._patch(asked, query, exchange, user, body, options)
 
     def _patch(
-        self, asked: Asked, query: dict[str, str], exchange: Exchange, body: Any, options: Options
+        self, asked: Asked, query: dict[str, str], exchange: Exchange, user: str, body: Any, options: Options
     ) -> tuple[int, Object]:
         kind = exchange.headers.get("Content-Type", "").partition(";")[0]
         if kind != _APPLY:
@@ -108,6 +112,8 @@ class Frontend:
             why = "Required value: is required for apply patch"
             raise failures.Refused(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: fieldManager: {why}')
         there = self.api.store.get(asked.resource, asked.namespace, asked.name) is not None
+        if not there:  # k8s.io/apiserver/pkg/endpoints/handlers/patch.go, createAuthorizerAttributes
+            self.access.check(user, replace(asked, verb="create", name=""))
         applied = self.api.apply(asked.resource, asked.namespace, asked.name, _applied(asked, body), options)
         return 200 if there else 201, applied
 

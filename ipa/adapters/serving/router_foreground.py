@@ -1,4 +1,4 @@
-"""`ipa router`: the data plane in this process, in front of servers that somebody else runs."""
+"""`ipa router`: the data plane in this process, in front of servers that somebody else runs, or a cluster."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from pathlib import Path
 from ipa.adapters import state
 from ipa.adapters.files import read_text
 from ipa.adapters.serving.router_process import start_message
+from ipa.dataplane.feed import ADMIN_HOST, Feed, Put
 from ipa.dataplane.plan import PlanError, RoutePlan, parse_plan
-from ipa.dataplane.running import ADMIN_HOST, Ports, listen, run
+from ipa.dataplane.running import Ports, listen, run
 from ipa.dataplane.start import parse_start
 from ipa.domain import Config, Pipeline
 from ipa.errors import UsageError
@@ -26,7 +27,10 @@ FINISH_S = 9.0  # what is under way when a signal comes; all is over within 10 s
 
 @dataclass(frozen=True, slots=True)
 class Listen:
-    """Where the router is to listen; a port of 0 is any free one. The admin port is on loopback whatever the host."""
+    """Where the router is to listen; a port of 0 is any free one.
+
+    The admin port is on loopback whatever the host, unless it cannot change anything (follow_cluster).
+    """
 
     host: str
     ports: Ports
@@ -46,19 +50,56 @@ def run_router(config: Config, plan: RoutePlan | None, at: Listen, announce: Cal
     Raises UsageError for a broken token, ServingError if a port cannot be had or a server does not fit, Unavailable if
     one does not answer.
     """
-    name = config.pipeline.name
-    with _admin_token(name) as (token, where):
-        ports = at.ports
-        message = start_message(config, ports.port, ports.grpc_port, ports.admin_port, token) | {"host": at.host}
-        start = parse_start(json.dumps(message).encode())
+    with _admin_token(config.pipeline.name) as (token, where):
 
         def tell(ports: Ports) -> None:
-            url = f"http://{at.host}:{ports.port}"
-            announce(f"{name} listens on {url} and for gRPC on {at.host}:{ports.grpc_port}")
             announce(f"plans are taken on http://{ADMIN_HOST}:{ports.admin_port}/plan with the token in {where}")
-            announce("no plan is routed yet" if plan is None else f"ready: {url}/v2/models/{name}")
+            ready = f"ready: http://{at.host}:{ports.port}/v2/models/{config.pipeline.name}"
+            announce("no plan is routed yet" if plan is None else ready)
 
-        run(start, listen(start), plan, FINISH_S, tell)
+        _run(config, Put(token, plan), token, at, announce, tell)
+
+
+def follow_cluster(config: Config, at: Listen, announce: Callable[[str], None]) -> None:
+    """As run_router, with the plans and endpoints of `config.cluster`; the second port tells and takes nothing.
+
+    Raises UsageError if there is no way into the cluster, ServingError if a port cannot be had.
+    """
+    from ipa.adapters.kubernetes.connection import Connection
+    from ipa.adapters.kubernetes.credentials import client_of
+    from ipa.adapters.kubernetes.follow import Following
+    from ipa.adapters.kubernetes.names import plan_map
+
+    kubeconfig = config.cluster.kubeconfig
+    client, namespace = client_of(str(kubeconfig) if kubeconfig else None, config.cluster.context)
+    namespace = config.cluster.namespace or namespace
+
+    def tell(ports: Ports) -> None:
+        where = f"http://{at.host}:{ports.admin_port}"
+        announce(f"follows ConfigMap {plan_map(config.pipeline.name)} of namespace {namespace}, tells on {where}")
+
+    feed = Following(config.pipeline, Connection(client, namespace), at.host)
+    _run(config, feed, "unused", at, announce, tell)
+
+
+def _run(
+    config: Config,
+    feed: Feed,
+    token: str,
+    at: Listen,
+    announce: Callable[[str], None],
+    tell: Callable[[Ports], None],
+) -> None:
+    ports = at.ports
+    message = start_message(config, ports.port, ports.grpc_port, ports.admin_port, token) | {"host": at.host}
+    start = parse_start(json.dumps(message).encode())
+
+    def begun(ports: Ports) -> None:
+        rest, grpc = f"http://{at.host}:{ports.port}", f"{at.host}:{ports.grpc_port}"
+        announce(f"{config.pipeline.name} listens on {rest} and for gRPC on {grpc}")
+        tell(ports)
+
+    run(start, listen(start, feed.host), feed, FINISH_S, begun)
 
 
 @contextlib.contextmanager

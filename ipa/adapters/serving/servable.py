@@ -24,8 +24,8 @@ def check_routable(config: Config, source: str) -> None:
 
 
 def _setting_problems(config: Config) -> Iterator[Violation]:
-    if config.cluster != "local":
-        yield Violation("cluster.kind", f"{config.cluster!r} is not served by this command: only local is")
+    if config.cluster.kind != "local":
+        yield Violation("cluster.kind", f"{config.cluster.kind!r} is not served by this command: only local is")
 
 
 def _runtime_problems(config: Config) -> Iterable[Violation]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ipa.adapters.serving.servable import check_servable
-from ipa.domain import Config, RouterSettings, ServingSettings, When
+from ipa.domain import ClusterSettings, Config, RouterSettings, ServingSettings, When
 from ipa.errors import ConfigError
 from tests.adapters.serving import tiny
 
@@ -35,7 +35,9 @@ def test_the_tiny_pipeline_can_be_served(tmp_path: Path) -> None:
             "serving.models: is missing",
             id="no models folder",
         ),
-        pytest.param(lambda c: replace(c, cluster="kubernetes"), "cluster.kind: 'kubernetes'", id="cluster"),
+        pytest.param(
+            lambda c: replace(c, cluster=ClusterSettings("kubernetes")), "cluster.kind: 'kubernetes'", id="cluster"
+        ),
         pytest.param(lambda c: _second_stage(c, visits=0.5), "stages[1].visits: 0.5: every request", id="no branch"),
         pytest.param(
             lambda c: _second_stage(c, visits=2.0, when=When("y", 1)), "stages[1].visits: 2: a request", id="fan-out"

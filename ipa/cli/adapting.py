@@ -1,0 +1,133 @@
+"""`ipa adapt`: a loop for each pipeline, alone in this thread or each in one of its own."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from time import perf_counter
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from ipa.adapters.clock import StoppableClock
+    from ipa.adapters.clusters import Controlled
+    from ipa.control import Loop, Turn
+    from ipa.domain import Config
+    from ipa.options import Problem
+    from ipa.policy import Policy, Solution
+
+
+class Shown(Protocol):
+    def show(self, turn: Turn) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One pipeline's loop, until when it runs on its clock (None: for ever), and who is told of each turn."""
+
+    name: str
+    loop: Loop
+    until_s: float | None
+    told: Callable[[Turn], None]
+
+    def run(self) -> None:
+        for turn in self.loop.turns(self.until_s):
+            self.told(turn)
+
+
+def with_interval(configs: Sequence[Config], interval: str | None) -> list[Config]:
+    """With --interval in place of control.interval, if it is given. Raises UsageError."""
+    from ipa.durations import positive_duration_s
+
+    if interval is None:
+        return list(configs)
+    interval_s = positive_duration_s("--interval", interval)
+    return [replace(config, control=replace(config.control, interval_s=interval_s)) for config in configs]
+
+
+def courses(
+    configs: Sequence[Config],
+    policy: str,
+    found: Sequence[Controlled],
+    duration_s: float | None,
+    shown: Sequence[Shown],
+) -> list[Course]:
+    """A loop for each pipeline, recorded in its journal and shown. Raises UsageError."""
+    made = []
+    for config, at, view in zip(configs, found, shown, strict=True):
+        until_s = None if duration_s is None else at.clock.now_s() + duration_s
+        told = partial(_tell, config.pipeline.name, at, view)
+        made.append(Course(config.pipeline.name, loop_for(config, policy, at), until_s, told))
+    return made
+
+
+def _tell(name: str, at: Controlled, view: Shown, turn: Turn) -> None:
+    from ipa.report.adapt import document
+
+    at.journal.append(document(name, turn))
+    at.turned(turn)
+    view.show(turn)
+
+
+def loop_for(config: Config, policy: str, at: Controlled) -> Loop:
+    """The loop over the pipeline's ports. Raises UsageError."""
+    from ipa.cli.planning import certifying
+    from ipa.control import Loop
+    from ipa.policy import policy_named
+    from ipa.policy.fixed import seen_by
+    from ipa.policy.solution import TIME_LIMIT_S
+
+    # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
+    limit_s = min(TIME_LIMIT_S, config.control.interval_s / 2)
+    choose = policy_named(policy, config.pipeline, limit_s)
+    return Loop(
+        config,
+        timed(choose),
+        at.cluster,
+        at.monitor,
+        at.clock,
+        at.apply,
+        seen=partial(seen_by, policy),
+        certify=certifying(config, choose, limit_s) if config.control.certify else None,
+        constraints=at.constraints,
+        announce=at.announce,
+    )
+
+
+def timed(policy: Policy) -> Policy:
+    """The policy with the time it took in its answer."""
+
+    def choose(problem: Problem) -> Solution:
+        began_s = perf_counter()
+        solution = policy(problem)
+        return replace(solution, seconds=perf_counter() - began_s)
+
+    return choose
+
+
+def run_all(courses: Sequence[Course], clock: StoppableClock) -> None:
+    """Runs each until it ends. A pipeline that fails for good ends alone; its error is raised once all have ended."""
+    if len(courses) == 1:
+        courses[0].run()
+        return
+    failed: list[BaseException] = []
+    threads = [threading.Thread(target=_run, args=(course, failed), name=course.name) for course in courses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+    clock.end()
+
+
+def _run(course: Course, failed: list[BaseException]) -> None:
+    from ipa.errors import IpaError
+
+    try:
+        course.run()
+    except IpaError as error:
+        sys.stderr.write(f"ipa: {course.name}: {error}\n")
+        failed.append(error)

@@ -12,9 +12,10 @@ import time
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
@@ -22,6 +23,7 @@ import pytest
 from ipa.adapters.kubernetes import journal
 from ipa.adapters.kubernetes import record as records
 from ipa.adapters.kubernetes.connection import Connection
+from ipa.cli.app import main
 from ipa.cli.loading import load_config
 from tests.adapters.kubernetes.pipelines import connection_to, install, leading, replicas, until
 from tests.kube.double import Double
@@ -41,7 +43,7 @@ stages: [{{name: detect}}]
 forecast: {{predictor: last, window: 5s}}
 control: {{interval: 500ms, hold: 1s}}
 monitor: {{kind: prometheus, url: "{prometheus}", query: "sum(rate(requests[1m]))"}}
-cluster: {{kind: kubernetes, kubeconfig: {kubeconfig}, ready_timeout: 5s, router_switch: 100ms}}
+cluster: {{kind: kubernetes, kubeconfig: {kubeconfig}, ready_timeout: 2s, router_switch: 100ms}}
 """
 VARIANTS = """\
 stage,variant,accuracy,metric,memory_mb,load_s,source
@@ -118,8 +120,32 @@ def configs(cluster: Cluster, connection: Connection, rate: list[float], tmp_pat
         yield paths
 
 
-def ipa(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*COMMAND, *map(str, words)], capture_output=True, text=True, timeout=90, check=False)
+@dataclass(frozen=True, slots=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Ipa(Protocol):
+    def __call__(self, *words: object) -> Done: ...
+
+
+@pytest.fixture
+def ipa(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Ipa]:
+    """The command in this process, which need not import everything anew; signals are as they were afterwards."""
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def run(*words: object) -> Done:
+        monkeypatch.setattr(sys, "argv", ["ipa", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else 0, *capsys.readouterr())
+
+    yield run
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 @contextmanager
@@ -184,7 +210,7 @@ def test_several_pipelines_live_in_one_process(configs: list[Path], connection: 
     assert {line.partition("  ")[0] for line in out.splitlines()} == {"one", "two"}
 
 
-def test_once_is_one_decision_without_a_lease_that_stays(configs: list[Path], connection: Connection) -> None:
+def test_once_is_one_decision_without_a_lease_that_stays(ipa: Ipa, configs: list[Path], connection: Connection) -> None:
     done = ipa("adapt", configs[0], "--once", "--output", "json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["outcome"]["applied"]
@@ -192,7 +218,7 @@ def test_once_is_one_decision_without_a_lease_that_stays(configs: list[Path], co
 
 
 def test_a_dry_run_is_checked_by_the_server_and_changes_nothing(
-    configs: list[Path], connection: Connection, double: Double
+    ipa: Ipa, configs: list[Path], connection: Connection, double: Double
 ) -> None:
     double.forget_records()
     done = ipa("adapt", configs[0], "--dry-run", "--once", "--output", "json")
@@ -205,7 +231,7 @@ def test_a_dry_run_is_checked_by_the_server_and_changes_nothing(
 
 
 def test_solve_applies_once_and_says_when_it_had_to_go_back(
-    configs: list[Path], connection: Connection, double: Double
+    ipa: Ipa, configs: list[Path], connection: Connection, double: Double
 ) -> None:
     done = ipa("solve", configs[0], "--rate", "50")
     assert done.returncode == 0, done.stderr
@@ -217,7 +243,7 @@ def test_solve_applies_once_and_says_when_it_had_to_go_back(
     assert replicas(connection) == {"large": 3}
 
 
-def test_solve_does_not_fight_a_controller(configs: list[Path], connection: Connection) -> None:
+def test_solve_does_not_fight_a_controller(ipa: Ipa, configs: list[Path], connection: Connection) -> None:
     with leading(load_config(configs[0]), connection) as controller:
         done = ipa("solve", configs[0], "--rate", "50")
     assert done.returncode == 1
@@ -225,7 +251,7 @@ def test_solve_does_not_fight_a_controller(configs: list[Path], connection: Conn
     assert replicas(connection) == {}
 
 
-def test_what_cannot_be_is_said_at_once(configs: list[Path], tmp_path: Path, double: Double) -> None:
+def test_what_cannot_be_is_said_at_once(ipa: Ipa, configs: list[Path], tmp_path: Path, double: Double) -> None:
     text = configs[0].read_text()
     local = tmp_path / "local.yaml"
     local.write_text(text.replace("name: one", "name: local").split("cluster:")[0])

@@ -14,7 +14,7 @@ setup: $(READY)    ## make .venv with ipa and all it needs here
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("ipa needs Python 3.11 or later, $(PYTHON) is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[serve,plot,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[serve,plot,kubernetes,dev]'
 	touch $(READY)
 
 demo: setup    ## serve the digits pipeline, load it low → peak → low, adapt it (FAST=1: under a minute)

@@ -41,6 +41,13 @@ def load_config_as_measured(path: Path) -> Config:
     return _load(path, Path.exists)
 
 
+def config_texts(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """The document of a config that has been loaded, and its profile's tables by file name, as they are."""
+    document = parse_yaml(read_text(path), str(path))
+    profiles = path.parent / document["profiles"]
+    return document, {name: read_text(profiles / name) for name in ("variants.csv", "measurements.csv")}
+
+
 def _load(path: Path, is_measured: Callable[[Path], bool]) -> Config:
     """`is_measured` says of the file of measurements whether it is to be read."""
     spec = validate(parse_yaml(read_text(path), str(path)), str(path))

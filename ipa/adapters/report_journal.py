@@ -31,15 +31,21 @@ class JournalLines:
 def read_journal(path: Path) -> JournalLines:
     """at_s as recorded: seconds of the epoch, or of the trace. Raises UsageError for a broken line."""
     try:
-        *lines, last = path.read_bytes().split(b"\n")
+        data = path.read_bytes()
     except OSError as error:
         raise UsageError(f"{path}: cannot be read: {error.strerror}") from error
-    found = [_line(line, f"{path}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
+    return journal_lines(data, str(path))
+
+
+def journal_lines(data: bytes, where: str) -> JournalLines:
+    """As read_journal, of what stands in `where`."""
+    *lines, last = data.split(b"\n")
+    found = [_line(line, f"{where}:{number}") for number, line in enumerate(lines, 1) if line.strip()]
     # Each line is written with its end: one without is being written, or its writer was killed.
     partial = bool(last.strip())
     if partial:
         try:
-            found.append(_line(last, f"{path}:{len(lines) + 1}"))
+            found.append(_line(last, f"{where}:{len(lines) + 1}"))
             partial = False
         except UsageError:
             pass  # said in the report

@@ -11,13 +11,18 @@ import typer
 from ipa.cli.adapt import adapt
 from ipa.cli.fit import fit
 from ipa.cli.forecast import forecast
+from ipa.cli.history import history
 from ipa.cli.load import load
+from ipa.cli.manifests import manifests
 from ipa.cli.profile import profile
+from ipa.cli.replica import replica
 from ipa.cli.report import report
+from ipa.cli.rollback import rollback
 from ipa.cli.router import router
 from ipa.cli.serve import serve
 from ipa.cli.simulate import simulate
 from ipa.cli.solve import solve
+from ipa.cli.status import status
 from ipa.cli.trace import trace
 from ipa.errors import IpaError
 
@@ -30,7 +35,22 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for command in (profile, fit, solve, serve, router, load, adapt, simulate, report):
+for command in (
+    profile,
+    fit,
+    solve,
+    serve,
+    router,
+    replica,
+    load,
+    adapt,
+    simulate,
+    report,
+    manifests,
+    status,
+    history,
+    rollback,
+):
     app.command()(command)
 app.add_typer(trace, name="trace")
 app.add_typer(forecast, name="forecast")
@@ -68,5 +88,5 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "ipa":
             raise
-        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot]'\n")
+        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot,kubernetes]'\n")
         sys.exit(1)

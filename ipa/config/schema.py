@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -142,7 +143,8 @@ class MonitorSpec(Spec):
 
 
 # A label of RFC 1123 (kubernetes.io/docs/concepts/overview/working-with-objects/names), as namespaces are.
-Namespace = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$", max_length=63)]
+_NAMESPACE = r"^[a-z0-9]([a-z0-9-]*[a-z0-9])?$"
+Namespace = Annotated[str, Field(pattern=_NAMESPACE, max_length=63)]
 Image = Annotated[str, Field(pattern=r"^\S+$")]
 
 
@@ -185,6 +187,10 @@ class PipelineSpec(Spec):
     monitor: MonitorSpec = MonitorSpec()
     cluster: ClusterSpec = ClusterSpec()
     load: LoadSpec = LoadSpec()
+
+
+def is_namespace(name: str) -> bool:
+    return len(name) <= 63 and re.fullmatch(_NAMESPACE, name) is not None
 
 
 def validate(document: Any, source: str) -> PipelineSpec:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ipa.control import Turn
-from ipa.domain import Plan
+from ipa.diff import changes
+from ipa.domain import Decision, Observation, Plan
 from ipa.ports import Outcome
 from ipa.report.output import finite
 from ipa.report.solve import change_row
@@ -49,6 +50,13 @@ def document(pipeline: str, turn: Turn) -> dict[str, Any]:
         "outcome": asdict(outcome) if outcome else None,
     }
     return finite(line)  # type: ignore[no-any-return]
+
+
+def by_hand(pipeline: str, at_s: float, live: Plan | None, plan: Plan, why: str, outcome: Outcome) -> dict[str, Any]:
+    """A line of the journal for a plan that no turn chose."""
+    observed = Observation(at_s, (), live, True)
+    turn = Turn(at_s, observed, None, None, Decision(plan, why), changes(live, plan), outcome)
+    return document(pipeline, turn)
 
 
 def _rows(plan: Plan | None) -> list[dict[str, Any]] | None:

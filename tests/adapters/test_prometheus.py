@@ -123,6 +123,18 @@ def test_a_counter_that_tells_its_creation_counts_from_there() -> None:
         assert monitor.arrivals(9.0) == (10,) * 7
 
 
+def test_a_router_that_is_scraped_on_two_ports_counts_once() -> None:
+    """Prometheus' discovery makes a target of every port of a pod; two routers never begin in the same microsecond."""
+    series: list[dict[str, Any]] = []
+    for port, began_s in (("8080", NOW_S - 600.123456), ("8082", NOW_S - 600.123456), ("9000", NOW_S - 500.0)):
+        labels = {"pipeline": "pipe", "instance": f"pod:{port}"}
+        series.append({"metric": {"__name__": "ipa_requests_total", **labels}, "values": SAMPLES})
+        created = [[at, str(began_s)] for at, _ in SAMPLES]
+        series.append({"metric": {"__name__": "ipa_requests_created", **labels}, "values": created})
+    with monitoring(Script(success("matrix", series))) as monitor:
+        assert monitor.arrivals(5.0) == (20,) * 5
+
+
 # --- a query of the user's ---------------------------------------------------------------------------------------
 
 

@@ -74,7 +74,7 @@ def _grants(rule: Object, asked: Asked) -> bool:
         bool({"*", asked.verb} & set(rule["verbs"]))
         and bool({"*", asked.resource.group} & set(rule.get("apiGroups") or []))
         and bool({"*", what, f"*/{asked.subresource}"} & set(rule.get("resources") or []))
-        and (not names or asked.name in names)
+        and (not names or (asked.name or asked.only) in names)
     )
 
 

@@ -6,14 +6,28 @@ https://kubernetes.io/docs/reference/using-api/api-concepts/
 from __future__ import annotations
 
 import copy
-import random
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tests.kube import defaults, failures, merging, ownership, schema
+from tests.kube import conformance, defaults, failures, merging, ownership, schema
+from tests.kube.objects import (
+    FIRST_STATUS,
+    GENERATIONS,
+    applicable,
+    check_name,
+    gone,
+    grace_s,
+    is_new_generation,
+    keep_identity,
+    may_go,
+    now_text,
+    suffix,
+    unchanged,
+    writable,
+)
 from tests.kube.ownership import Writer
 from tests.kube.resources import Object, Resource, named
 from tests.kube.store import Store
@@ -21,8 +35,6 @@ from tests.kube.store import Store
 Admission = Callable[[Resource, Object, Object | None], Object]
 _NO_BLIND_UPDATE = {"leases", "poddisruptionbudgets"}  # a replace without a resourceVersion is refused
 _CREATED_BY_UPDATE = {"leases", "services", "events", "limitranges", "roles", "rolebindings"}
-_GENERATIONS = {"deployments", "replicasets", "poddisruptionbudgets", "networkpolicies", "horizontalpodautoscalers"}
-_SUFFIX = "bcdfghjklmnpqrstvwxz2456789"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +48,6 @@ class Options:
 
 
 SYSTEM = Options("kube-controller-manager")
-
-
-def now_text() -> str:
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def suffix() -> str:
-    return "".join(random.choices(_SUFFIX, k=5))
 
 
 @dataclass
@@ -83,7 +87,7 @@ class Api:
             if live is None and resource.plural in _CREATED_BY_UPDATE and not options.subresource:
                 return self.create(resource, namespace, body, options)
             live = self.get(resource, namespace, name)
-            _check_name(body, name)
+            check_name(body, name)
             if resource.plural in _NO_BLIND_UPDATE and not body.get("metadata", {}).get("resourceVersion"):
                 why = "Invalid value: 0: must be specified for an update"
                 raise failures.invalid(resource, name, "metadata.resourceVersion", why)
@@ -93,18 +97,19 @@ class Api:
         """`kind` is the media type of the patch."""
         with self.store.changed:
             live = self.get(resource, namespace, name)
-            body = self._patched(resource, live, kind, patch)
-            _check_name(body, name)
+            body = conformance.decoded(resource, self._patched(resource, live, kind, patch))
+            check_name(body, name)
             return self._change(resource, namespace, live, body, options)
 
     def apply(self, resource: Resource, namespace: str, name: str, config: Object, options: Options) -> Object:
         """Server-side apply: creates what is not there. Errors: 409 with the causes."""
         with self.store.changed:
-            _check_name(config, name)
+            check_name(config, name)
             live = self.store.get(resource, namespace, name)
             if (config.get("metadata") or {}).get("managedFields"):
                 raise failures.bad_request("metadata.managedFields must be nil")
             writer = self._writer(resource, "Apply", options)
+            config = applicable(resource, config, options.subresource)
             if live is None:
                 fresh = self._fresh(resource, namespace, config)
                 empty = {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {}}
@@ -121,7 +126,7 @@ class Api:
             live = self.get(resource, namespace, name)
             self._check_preconditions(resource, live, body.get("preconditions") or {})
             if dry_run:
-                return _gone(resource, live)
+                return gone(resource, live)
             return self._delete(resource, namespace, live, body)
 
     def remove(self, resource: Resource, namespace: str, name: str) -> None:
@@ -150,8 +155,8 @@ class Api:
         meta.pop("managedFields", None)
         new |= {"apiVersion": resource.api_version, "kind": resource.kind}
         if "status" in resource.subresources:
-            new["status"] = copy.deepcopy(_FIRST_STATUS.get(resource.plural, {}))
-        if resource.plural in _GENERATIONS:
+            new["status"] = copy.deepcopy(FIRST_STATUS.get(resource.plural, {}))
+        if resource.plural in GENERATIONS:
             meta["generation"] = 1
         return new
 
@@ -162,16 +167,21 @@ class Api:
         if wanted and wanted != live["metadata"]["uid"]:
             name = live["metadata"]["name"]
             raise failures.uid_conflict(resource, name, wanted, live["metadata"]["uid"])
-        new = _only(resource, live, defaults.defaulted(resource, body), options.subresource)
+        whole = defaults.defaulted(resource, body) if body.get("spec") != live.get("spec") else body
+        new = writable(resource, live, whole, options.subresource)
+        if new == live:
+            return live
         new = ownership.written(resource, live, new, self._writer(resource, "Update", options), now_text())
         return self._store_change(resource, namespace, live, new, options)
 
     def _store_change(self, resource: Resource, namespace: str, live: Object, new: Object, options: Options) -> Object:
-        new = defaults.defaulted(resource, new)
-        _keep_identity(live, new)
-        if resource.plural in _GENERATIONS and options.subresource != "status" and _moved(resource, live, new):
+        if new.get("spec") != live.get("spec"):
+            new = defaults.defaulted(resource, new)
+        new = keep_identity(live, new)
+        counted = resource.plural in GENERATIONS and options.subresource != "status"
+        if counted and is_new_generation(resource, live, new):
             new["metadata"]["generation"] = live["metadata"].get("generation", 1) + 1
-        if _same(live, new):
+        if unchanged(live, new):
             return live
         return self._commit(resource, namespace, live["metadata"]["name"], new, live, options)
 
@@ -185,7 +195,7 @@ class Api:
             version = {"resourceVersion": live["metadata"]["resourceVersion"]} if live else {}
             return new | {"metadata": new["metadata"] | version}
         key = (resource.qualified, namespace, name)
-        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers") and _may_go(new):
+        if new["metadata"].get("deletionTimestamp") and not new["metadata"].get("finalizers") and may_go(new):
             self.store.put(key, new)
             return self.store.put(key, None)
         return self.store.put(key, new)
@@ -199,11 +209,11 @@ class Api:
             return dict(merging.merge_patch(live, patch))
         if kind == "application/strategic-merge-patch+json":
             return dict(merging.strategic(schema.of(resource.schema), live, patch))
-        raise failures.unsupported_patch(kind)
+        raise failures.unsupported_media(kind)
 
     def _delete(self, resource: Resource, namespace: str, live: Object, body: Object) -> Object:
         name, meta = live["metadata"]["name"], dict(live["metadata"])
-        grace = _grace(resource, live, body.get("gracePeriodSeconds"))
+        grace = grace_s(resource, live, body.get("gracePeriodSeconds"))
         held = [*meta.get("finalizers", [])]
         if body.get("propagationPolicy") == "Foreground":
             held = [*{*held, "foregroundDeletion"}]
@@ -213,7 +223,7 @@ class Api:
             held = ["kubernetes"]
         if not held and grace == 0:
             self.store.put((resource.qualified, namespace, name), None)
-            return live if resource.plural == "pods" else _gone(resource, live)
+            return live if resource.plural == "pods" else gone(resource, live)
         going_already = "deletionTimestamp" in meta and held == meta.get("finalizers", [])
         if going_already and grace >= meta.get("deletionGracePeriodSeconds", 0):
             return live
@@ -253,78 +263,3 @@ class Api:
 
     def _writer(self, resource: Resource, operation: str, options: Options) -> Writer:
         return Writer(options.manager, operation, resource.api_version, options.subresource)
-
-
-_FIRST_STATUS: Object = {
-    "pods": {"phase": "Pending", "qosClass": "Burstable"},
-    "namespaces": {"phase": "Active"},
-    "services": {"loadBalancer": {}},
-}
-
-
-def _only(resource: Resource, live: Object, body: Object, subresource: str) -> Object:
-    """Of a written body what its endpoint may change: the status under /status, all but the status elsewhere."""
-    if subresource == "status":
-        meta = live["metadata"]
-        if resource.plural == "deployments":  # whose controller keeps its revision there
-            annotations = body["metadata"].get("annotations")
-            meta = meta | ({"annotations": annotations} if annotations else {})
-        return live | {"metadata": meta, "status": body.get("status", {})}
-    if "status" in resource.subresources:
-        body = {name: value for name, value in body.items() if name != "status"}
-        return body | ({"status": live["status"]} if "status" in live else {})
-    return body
-
-
-def _keep_identity(live: Object, new: Object) -> None:
-    meta, held = new["metadata"], live["metadata"]
-    for name in ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion"):
-        if name in held:
-            meta[name] = held[name]
-    for name in ("deletionTimestamp", "deletionGracePeriodSeconds"):
-        meta.pop(name, None)
-        if name in held:
-            meta[name] = held[name]
-    new |= {"apiVersion": live["apiVersion"], "kind": live["kind"]}
-
-
-def _moved(resource: Resource, live: Object, new: Object) -> bool:
-    """A change of the spec is a new generation; of a Deployment's annotations too."""
-    if live.get("spec") != new.get("spec"):
-        return True
-    annotations = [o["metadata"].get("annotations") or {} for o in (live, new)]
-    return resource.plural == "deployments" and annotations[0] != annotations[1]
-
-
-def _same(live: Object, new: Object) -> bool:
-    """Whether a write changes nothing, the times of its managers aside: then it gets no new version."""
-    return _timeless(live) == _timeless(new)
-
-
-def _timeless(o: Object) -> Object:
-    owners = [{k: v for k, v in entry.items() if k != "time"} for entry in o["metadata"].get("managedFields", [])]
-    return o | {"metadata": o["metadata"] | {"managedFields": sorted(owners, key=str)}}
-
-
-def _check_name(body: Object, name: str) -> None:
-    sent = (body.get("metadata") or {}).get("name", name)
-    if sent != name:
-        raise failures.bad_request(f"the name of the object ({sent}) does not match the name on the URL ({name})")
-
-
-def _grace(resource: Resource, live: Object, asked: int | None) -> int:
-    """Pods alone go gracefully, and only once a node runs them."""
-    if resource.plural != "pods" or not live["spec"].get("nodeName"):
-        return 0
-    return int(live["spec"].get("terminationGracePeriodSeconds", 30) if asked is None else asked)
-
-
-def _may_go(new: Object) -> bool:
-    return int(new["metadata"].get("deletionGracePeriodSeconds", 0)) == 0 and new["kind"] != "Namespace"
-
-
-def _gone(resource: Resource, live: Object) -> Object:
-    meta = live["metadata"]
-    details = {"name": meta["name"], "group": resource.group, "kind": resource.plural, "uid": meta["uid"]}
-    details = {name: value for name, value in details.items() if value}
-    return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": details}

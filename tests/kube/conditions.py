@@ -5,7 +5,7 @@ https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-conditions
 
 from __future__ import annotations
 
-from tests.kube.api import now_text
+from tests.kube.objects import now_text
 from tests.kube.resources import Object
 
 
@@ -29,11 +29,6 @@ def without_condition(conditions: list[Object], kind: str) -> list[Object]:
 def is_true(o: Object, kind: str) -> bool:
     conditions = (o.get("status") or {}).get("conditions") or []
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
-
-
-def owned_by(o: Object, owner: Object) -> bool:
-    references = o["metadata"].get("ownerReferences") or []
-    return any(r["uid"] == owner["metadata"]["uid"] and r.get("controller") for r in references)
 
 
 def reference(owner: Object) -> Object:

@@ -15,6 +15,8 @@ from tests.kube.resources import Object, Resource
 
 _DNS_SUBDOMAIN = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*")
 _MICRO_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6})(Z|\+00:00)")
+_CONFIG_KEY = re.compile(r"[-._a-zA-Z0-9]+")
+_MOST_BYTES = 1_048_576
 _LABEL_VALUE = re.compile(r"(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?")
 
 
@@ -136,8 +138,25 @@ def validate(resource: Resource, new: Object, old: Object | None) -> None:
         if len(value) > 63 or not _LABEL_VALUE.fullmatch(value):
             rule = "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.'"
             raise failures.invalid(resource, name, "metadata.labels", f'Invalid value: "{value}": {rule} ({key})')
+    if resource.plural == "configmaps":
+        _validate_config_map(resource, name, new)
+    if resource.plural == "events" and new["involvedObject"].get("namespace", "") != meta["namespace"]:
+        why = f'Invalid value: "{new["involvedObject"].get("namespace", "")}": does not match event.namespace'
+        raise failures.invalid(resource, name, "involvedObject.namespace", why)
     if resource.plural in ("deployments", "replicasets"):
         _validate_workload(resource, name, new.get("spec") or {}, (old or {}).get("spec"))
+
+
+def _validate_config_map(resource: Resource, name: str, new: Object) -> None:
+    """https://kubernetes.io/docs/concepts/configuration/configmap/: at most 1 MiB, keys of letters, digits, -, _, ."""
+    held = (new.get("data") or {}) | (new.get("binaryData") or {})
+    for key in held:
+        if not _CONFIG_KEY.fullmatch(key):
+            rule = "a valid config key must consist of alphanumeric characters, '-', '_' or '.'"
+            raise failures.invalid(resource, name, f"data[{key}]", f'Invalid value: "{key}": {rule}')
+    if sum(len(value.encode()) for value in held.values()) > _MOST_BYTES:
+        why = f"Too long: may not be more than {_MOST_BYTES} bytes"
+        raise failures.invalid(resource, name, "", why, "FieldValueTooLong")
 
 
 def _validate_workload(resource: Resource, name: str, spec: Object, old: Any) -> None:

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 
 from tests.kube import rollout
 from tests.kube.api import SYSTEM, Api, Options
-from tests.kube.conditions import owned_by, reference, set_condition, without_condition
+from tests.kube.conditions import reference, set_condition, without_condition
+from tests.kube.events import emit
 from tests.kube.resources import Object, named
 from tests.kube.rollout import Size
 from tests.kube.store import Change
@@ -61,22 +62,20 @@ class Deployments:
                 new = self._create(deployment, old)
             self._roll(deployment, new, old)
         elif new is not None and not any(int(rs["spec"]["replicas"]) for rs in old):
-            self._scale(new, int(deployment["spec"]["replicas"]))
+            self._scale(deployment, new, int(deployment["spec"]["replicas"]))
         self._tell(deployment, now_s)
 
     def _owned(self, deployment: Object) -> list[Object]:
         """Its ReplicaSets, oldest first."""
-        found = self.api.store.selection(named("replicasets"), deployment["metadata"]["namespace"])
-        return sorted((rs for rs in found if owned_by(rs, deployment)), key=_revision)
+        return sorted(self.api.store.dependents(named("replicasets"), deployment), key=_revision)
 
     def _may_start(self, deployment: Object, old: list[Object]) -> bool:
         """Recreate waits until no old pod is left."""
         if deployment["spec"]["strategy"]["type"] != "Recreate":
             return True
         for rs in old:
-            self._scale(rs, 0)
-        pods = self.api.store.selection(named("pods"), deployment["metadata"]["namespace"])
-        return not any(owned_by(pod, rs) for pod in pods for rs in old)
+            self._scale(deployment, rs, 0)
+        return not any(self.api.store.dependents(named("pods"), rs) for rs in old)
 
     def _create(self, deployment: Object, old: list[Object]) -> Object:
         meta, spec = deployment["metadata"], deployment["spec"]
@@ -112,10 +111,11 @@ class Deployments:
         size = _size(new)
         wanted = rollout.new_size(replicas, surge, size, sizes) if sizes else replicas
         if wanted != size.wanted:
-            self._scale(new, wanted)
+            self._scale(deployment, new, wanted)
             return  # one step at a time: the old go down once the new has been counted
+        targets = rollout.old_sizes(replicas, unavailable, size, sizes)
         for rs in old:
-            self._scale(rs, rollout.old_sizes(replicas, unavailable, size, sizes).get(rs["metadata"]["name"], 0))
+            self._scale(deployment, rs, targets.get(rs["metadata"]["name"], 0))
         limit = int(deployment["spec"].get("revisionHistoryLimit", 10))
         spent = [rs for rs in old if not int(rs["spec"]["replicas"]) and not rs["status"].get("replicas")]
         for rs in spent[: max(0, len(spent) - limit)]:
@@ -135,10 +135,16 @@ class Deployments:
         kind = "application/merge-patch+json"
         self.api.patch(named("deployments"), meta["namespace"], meta["name"], kind, patch, _STATUS)
 
-    def _scale(self, rs: Object, replicas: int) -> None:
+    def _scale(self, deployment: Object, rs: Object, replicas: int) -> None:
         live = self.api.get(named("replicasets"), rs["metadata"]["namespace"], rs["metadata"]["name"])
         meta, spec = live["metadata"], live["spec"] | {"replicas": replicas}
+        before = int(live["spec"]["replicas"])
+        if before == replicas:
+            return
         self.api.update(named("replicasets"), meta["namespace"], meta["name"], live | {"spec": spec}, SYSTEM)
+        way = "up" if replicas > before else "down"
+        said = f"Scaled {way} replica set {meta['name']} from {before} to {replicas}"
+        emit(self.api, deployment, "Normal", "ScalingReplicaSet", said, "deployment-controller")
 
     def _tell(self, deployment: Object, now_s: float) -> None:
         """Writes the status from the ReplicaSets as they are now."""

@@ -24,13 +24,18 @@ from tests.kube.requests import Record
 from tests.kube.resources import Object, named
 from tests.kube.server import Port
 from tests.kube.store import Store
+from tests.kube.tls import Certificate
 from tests.kube.watching import Watches
 
 
 class Double:
-    """An API server on an ephemeral port of 127.0.0.1, its controllers and its node; close it when done."""
+    """An API server on an ephemeral port of 127.0.0.1, its controllers and its node; close it when done.
 
-    def __init__(self) -> None:
+    With a certificate it speaks TLS.
+    """
+
+    def __init__(self, certificate: Certificate | None = None) -> None:
+        self.certificate = certificate
         self.store = Store()
         self.api = Api(self.store, admission.chain(self.store))
         self.access = Access(self.store)
@@ -41,7 +46,7 @@ class Double:
         node = Node(self.api, self.node_settings)
         workloads: list[Controller] = [Deployments(self.api), ReplicaSets(self.api), node]
         self.loops = Loops(self.store, [*workloads, EndpointSlices(self.api, node), Collector(self.api)])
-        self._port = Port(self._frontend.serve)
+        self._port = Port(self._frontend.serve, certificate.context() if certificate else None)
         self.admin_token = self.access.token(ADMIN)
         self.reader_token = self.access.token(READER)
         for name in ("default", "kube-system"):
@@ -51,7 +56,7 @@ class Double:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port.number}"
+        return f"{'https' if self.certificate else 'http'}://127.0.0.1:{self._port.number}"
 
     def close(self) -> None:
         self.watches.cut()
@@ -80,8 +85,7 @@ class Double:
 
     def poke(self) -> None:
         """Makes the controllers look again."""
-        with self.store.changed:
-            self.store.changed.notify_all()
+        self.store.nudge()
 
     @contextlib.contextmanager
     def away(self) -> Iterator[None]:
@@ -112,7 +116,10 @@ class Double:
 
     def write_kubeconfig(self, path: Path, namespace: str, token: str | None = None) -> Path:
         """A kubeconfig for a token (the administrator's by default)."""
-        path.write_text(yaml.safe_dump(kubeconfig(self.url, namespace, token or self.admin_token)))
+        held = kubeconfig(self.url, namespace, token or self.admin_token)
+        if self.certificate is not None:
+            held["clusters"][0]["cluster"]["certificate-authority"] = str(self.certificate.certificate)
+        path.write_text(yaml.safe_dump(held))
         path.chmod(0o600)
         return path
 

@@ -8,9 +8,10 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 
-from tests.kube.api import Api, Options, suffix
-from tests.kube.conditions import is_true, owned_by, reference
+from tests.kube.api import Api, Options
+from tests.kube.conditions import is_true, reference
 from tests.kube.node import Node
+from tests.kube.objects import suffix
 from tests.kube.resources import Object, named
 from tests.kube.selectors import matches
 from tests.kube.store import Change
@@ -51,8 +52,8 @@ class EndpointSlices:
         for pod in pods:
             if pod["status"].get("podIP") and self.node.address(pod) is not None:
                 wanted.setdefault(json.dumps(self._ports(service, pod)), []).append(_endpoint(service, pod))
-        slices = self.api.store.selection(named("endpointslices"), namespace)
-        held = {json.dumps(s.get("ports")): s for s in slices if owned_by(s, service)}
+        slices = self.api.store.dependents(named("endpointslices"), service)
+        held = {json.dumps(one.get("ports")): one for one in slices}
         for ports, old in held.items():
             if ports not in wanted:
                 self.api.remove(named("endpointslices"), namespace, old["metadata"]["name"])

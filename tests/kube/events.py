@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import uuid
 
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
+from tests.kube.objects import now_text
 from tests.kube.resources import Object, named
 
 

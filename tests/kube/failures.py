@@ -9,12 +9,22 @@ from tests.kube.resources import Object, Resource
 
 
 class Refused(Exception):
-    """An answer other than success; `retry_after_s` becomes the header Retry-After."""
+    """An answer other than success; `retry_after_s` becomes the header Retry-After.
+
+    `plain` answers with the message as text, as those parts of the server do that stand before its API.
+    """
 
     def __init__(
-        self, code: int, reason: str, message: str, details: Object | None = None, retry_after_s: int | None = None
+        self,
+        code: int,
+        reason: str,
+        message: str,
+        details: Object | None = None,
+        retry_after_s: int | None = None,
+        plain: str = "",
     ):
         super().__init__(message)
+        self.plain = plain
         self.code, self.reason, self.message, self.details = code, reason, message, details
         self.retry_after_s = retry_after_s
 
@@ -90,7 +100,7 @@ def method_not_allowed() -> Refused:
     return Refused(405, "MethodNotAllowed", "the server does not allow this method on the requested resource")
 
 
-def unsupported_patch(kind: str) -> Refused:
+def unsupported_media(kind: str) -> Refused:
     known = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml"
     message = (
         "the body of the request was in an unknown format - accepted media types include: "

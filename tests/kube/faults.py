@@ -64,12 +64,16 @@ class Faults:
         return self.add(Fault("refuse", count, methods, path, _REFUSALS[code](retry_after_s)))
 
 
+def _too_many(retry_after_s: int) -> Refused:
+    """Priority and fairness stands before the API and answers in plain text."""
+    said = "Too many requests, please try again later."
+    return Refused(429, "TooManyRequests", said, retry_after_s=retry_after_s, plain=f"{said}\n")
+
+
 _REFUSALS: dict[int, Callable[[int], Refused]] = {
     409: lambda _: Refused(409, "Conflict", "Operation cannot be fulfilled: the object has been modified"),
-    429: lambda s: Refused(429, "TooManyRequests", "Too many requests, please try again later.", retry_after_s=s),
+    429: _too_many,
     500: lambda _: Refused(500, "InternalError", "Internal error occurred: etcdserver: leader changed"),
-    503: lambda s: Refused(
-        503, "ServiceUnavailable", "the server is currently unable to handle the request", retry_after_s=s
-    ),
+    503: lambda s: Refused(503, "ServiceUnavailable", "apiserver is shutting down", retry_after_s=s),
     504: lambda s: Refused(504, "Timeout", "request did not complete within the allotted timeout", retry_after_s=s),
 }

@@ -39,6 +39,17 @@ _UNOWNED = {
     ),
 }
 
+# What Go writes even of an empty object: nobody adds these.
+_POD_SPEC = (("f:containers",), ())
+_ALWAYS_THERE = {
+    *((f"f:{name}",) for name in ("metadata", "spec", "status")),
+    ("f:spec", "f:strategy"),
+    ("f:spec", "f:template"),
+    ("f:spec", "f:template", "f:metadata"),
+    ("f:spec", "f:containers"),
+    *(("f:spec", "f:template", "f:spec", *rest) for rest in _POD_SPEC),
+}
+
 
 def leaves(shape: Shape, value: Any, at: Path = ()) -> dict[Path, Any]:
     """Every owned path of a value with what stands there; list items and map entries are members themselves."""
@@ -61,6 +72,20 @@ def _walk(shape: Shape, value: Any, at: Path) -> Iterator[tuple[Path, Any]]:
             yield (*at, f"v:{json.dumps(element)}"), None
     else:
         yield at, value
+
+
+def branches(shape: Shape, value: Any, at: Path = ()) -> Iterator[Path]:
+    """The paths of the structs, maps and keyed lists themselves: who adds one owns it too (the member ".")."""
+    if not value or (shape.kind not in ("struct", "map", "list") or not isinstance(value, dict | list)):
+        return
+    if at and at not in _ALWAYS_THERE and not at[-1].startswith("k:"):
+        yield at
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from branches(schema.child(shape, name) or VALUE, inner, (*at, f"f:{name}"))
+    else:
+        for element in value:
+            yield from branches(schema.item(shape), element, (*at, f"k:{schema.key_of(shape, element)}"))
 
 
 def differences(shape: Shape, old: Any, new: Any) -> tuple[Paths, Paths]:

@@ -36,16 +36,19 @@ class Cluster:
 
     def kubeconfig_of(self, service_account: str) -> Path:
         """A kubeconfig that asks as a ServiceAccount of the namespace, by a token that the server issues for it."""
-        from kubernetes import client
+        from tests.kube.asking import asking
 
-        with self.client() as api:
-            request: Any = {"spec": {"expirationSeconds": 3600}}
-            issued: Any = client.CoreV1Api(api).create_namespaced_service_account_token(
-                service_account, self.namespace, request
-            )
+        request = {
+            "apiVersion": "authentication.k8s.io/v1",
+            "kind": "TokenRequest",
+            "spec": {"expirationSeconds": 3600},
+        }
+        ask = asking(self)
+        issued = ask.raw("POST", ask.at("serviceaccounts", service_account, "token"), request)
+        assert issued.code == 201, issued.body
         held = yaml.safe_load(self.kubeconfig.read_text())
         server = next(iter(held["clusters"]))["cluster"]
-        made = kubeconfig(server["server"], self.namespace, issued.status.token)
+        made = kubeconfig(server["server"], self.namespace, issued.body["status"]["token"])
         made["clusters"][0]["cluster"] = server
         path = self.kubeconfig.with_name(f"{service_account}.kubeconfig")
         path.write_text(yaml.safe_dump(made))

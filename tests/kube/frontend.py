@@ -8,15 +8,16 @@ from __future__ import annotations
 import base64
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from tests.kube import failures, requests, resources, scale, selectors
+from tests.kube import conformance, failures, proxying, requests, resources, scale, selectors
 from tests.kube.access import Access
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
 from tests.kube.faults import Faults
+from tests.kube.objects import now_text
 from tests.kube.requests import Asked, Record
 from tests.kube.resources import Object
 from tests.kube.server import Cut, Exchange, suffer
@@ -43,6 +44,10 @@ class Frontend:
         if fault is not None and fault.action != "cut after":
             suffer(fault)
         user = self.access.user(exchange.headers.get("Authorization", ""))
+        if (through := proxying.proxied(exchange.method, exchange.target)) is not None:
+            self.access.check(user, through.asked)
+            exchange.answer(*proxying.serve(self.api, through))
+            return
         if asked is None:
             _serve_other(path, exchange)
             return
@@ -92,10 +97,10 @@ class Frontend:
             return 200, self.api.delete(*where, asked.name, sent, options.dry_run or bool(sent.get("dryRun")))
         if asked.verb == "update":
             return 200, self.api.update(*where, asked.name, _named(asked, body), options)
-        return self._patch(asked, query, exchange, body, options)
+        return self._patch(asked, query, exchange, user, body, options)
 
     def _patch(
-        self, asked: Asked, query: dict[str, str], exchange: Exchange, body: Any, options: Options
+        self, asked: Asked, query: dict[str, str], exchange: Exchange, user: str, body: Any, options: Options
     ) -> tuple[int, Object]:
         kind = exchange.headers.get("Content-Type", "").partition(";")[0]
         if kind != _APPLY:
@@ -107,6 +112,8 @@ class Frontend:
             why = "Required value: is required for apply patch"
             raise failures.Refused(422, "Invalid", f'PatchOptions.meta.k8s.io "" is invalid: fieldManager: {why}')
         there = self.api.store.get(asked.resource, asked.namespace, asked.name) is not None
+        if not there:  # k8s.io/apiserver/pkg/endpoints/handlers/patch.go, createAuthorizerAttributes
+            self.access.check(user, replace(asked, verb="create", name=""))
         applied = self.api.apply(asked.resource, asked.namespace, asked.name, _applied(asked, body), options)
         return 200 if there else 201, applied
 
@@ -202,6 +209,9 @@ def _token(version: int, start: int) -> str:
 def _parsed(exchange: Exchange) -> Any:
     if not exchange.body:
         return {}
+    kind = exchange.headers.get("Content-Type", "application/json").partition(";")[0]
+    if not kind.endswith(("json", "yaml")):
+        raise failures.unsupported_media(kind)
     try:
         if exchange.headers.get("Content-Type", "").startswith(_APPLY) and exchange.body[:1] != b"{":
             return yaml.safe_load(exchange.body)
@@ -223,7 +233,8 @@ def _named(asked: Asked, body: Any) -> Object:
     """As `_applied`, but what is left out is taken from the path, as the server does except for an apply."""
     if not isinstance(body, dict):
         return _applied(asked, body)
-    return _applied(asked, {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body)
+    whole = {"apiVersion": asked.resource.api_version, "kind": asked.resource.kind} | body
+    return conformance.decoded(asked.resource, _applied(asked, whole))
 
 
 def _options(query: dict[str, str], exchange: Exchange, subresource: str) -> Options:

@@ -29,6 +29,7 @@ class Loops:
     delay_s: float = 0.005
     _stopped: bool = False
     _at: int = 0
+    _nudged: int = 0
     _thread: threading.Thread | None = field(default=None)
 
     def start(self) -> None:
@@ -53,12 +54,12 @@ class Loops:
 
     def _hear(self, wake_s: float | None) -> None:
         with self.store.changed:
-            if not self._stopped and self._at == self.store.version:
+            if not self._stopped and (self._at, self._nudged) == (self.store.version, self.store.nudges):
                 self.store.changed.wait(None if wake_s is None else max(0.0, wake_s - time.monotonic()))
             for change in self._changes():
                 for controller in self.controllers:
                     controller.hear(change)
-            self._at = self.store.version
+            self._at, self._nudged = self.store.version, self.store.nudges
 
     def _changes(self) -> list[Change]:
         """What is new; after a compaction everything there is, as a relist gives it."""

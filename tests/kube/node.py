@@ -13,9 +13,10 @@ from fractions import Fraction
 from typing import Protocol
 
 from tests.kube import quantity
-from tests.kube.api import Api, Options, now_text
+from tests.kube.api import Api, Options
 from tests.kube.conditions import is_true, set_condition
 from tests.kube.events import emit
+from tests.kube.objects import now_text
 from tests.kube.resources import Object, named
 from tests.kube.store import Change
 
@@ -45,7 +46,7 @@ class Runner(Protocol):
 
 @dataclass
 class NodeSettings:
-    """What a test may set while all runs; poke the store afterwards (Double.set does).
+    """What a test may set while all runs; nudge the store afterwards (Double.set does).
 
     `exit_after_s` is how long a container takes after SIGTERM, at most its grace; None is the whole grace.
     """
@@ -161,8 +162,7 @@ class Node:
         else:
             held.address = address
             held.ready_s = time.monotonic() + self.settings.ready_after_s
-        with self.api.store.changed:
-            self.api.store.changed.notify_all()
+        self.api.store.nudge()
 
     def _run(self, held: _Held, now_s: float) -> None:
         if held.pod["status"].get("phase") != "Running":
@@ -213,8 +213,7 @@ class Node:
     def _stop_process(self, held: _Held, runner: Runner, grace_s: float) -> None:
         runner.stop(held.pod, grace_s)
         held.ends_s = time.monotonic()
-        with self.api.store.changed:
-            self.api.store.changed.notify_all()
+        self.api.store.nudge()
 
     def _forget(self, pod: Object) -> None:
         """A pod that was taken out at once leaves its process to be killed."""

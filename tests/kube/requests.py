@@ -16,13 +16,18 @@ _VERBS = {"POST": "create", "PUT": "update", "PATCH": "patch", "DELETE": "delete
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One request to a resource; `name` is "" for a collection, `namespace` "" for all or for the cluster."""
+    """One request to a resource; `name` is "" for a collection, `namespace` "" for all or for the cluster.
+
+    `only`: the name that a list or watch is narrowed to by its field selector. A Role for that name allows it:
+    https://kubernetes.io/docs/reference/access-authn-authz/rbac/#referring-to-resources
+    """
 
     resource: Resource
     verb: str
     namespace: str
     name: str
     subresource: str
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +70,12 @@ def asked(method: str, path: str, query: dict[str, str]) -> Asked | None:
     name, subresource = [*rest[1:], "", ""][:2]
     if subresource and subresource not in resource.subresources:
         return None
-    return Asked(resource, _verb(method, name, query), namespace, name, subresource)
+    return Asked(resource, _verb(method, name, query), namespace, name, subresource, _only(query))
+
+
+def _only(query: dict[str, str]) -> str:
+    field, _, name = query.get("fieldSelector", "").partition("=")
+    return name.lstrip("=") if field == "metadata.name" else ""
 
 
 def _verb(method: str, name: str, query: dict[str, str]) -> str:

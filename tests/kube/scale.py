@@ -32,14 +32,14 @@ def _patched(scale: Object, kind: str, patch: Any) -> Object:
 
 
 def _scale(live: Object) -> Object:
-    meta = live["metadata"]
+    meta, replicas = live["metadata"], live["spec"].get("replicas", 0)
     kept = ("name", "namespace", "uid", "resourceVersion", "creationTimestamp")
     labels = (live["spec"].get("selector") or {}).get("matchLabels") or {}
     return {
         "kind": "Scale",
         "apiVersion": "autoscaling/v1",
         "metadata": {name: meta[name] for name in kept},
-        "spec": {"replicas": live["spec"].get("replicas", 0)},
+        "spec": {"replicas": replicas} if replicas else {},  # Go leaves out a zero here: `omitempty`
         "status": {
             "replicas": live.get("status", {}).get("replicas", 0),
             "selector": ",".join(f"{key}={value}" for key, value in sorted(labels.items())),

@@ -25,6 +25,7 @@ class Shape:
     node: str = ""
     keys: tuple[str, ...] = ()
     patch_key: str = ""
+    types: tuple[str, ...] = ()
 
 
 VALUE = Shape("value")
@@ -70,28 +71,31 @@ def key_of(shape: Shape, element: Any) -> str:
 def _shape(node: dict[str, Any]) -> Shape:
     name = str(node.get("$ref", "")).rsplit("/", 1)[-1]
     full = _definitions()[name] | {k: v for k, v in node.items() if k != "$ref"} if name else node
-    if name in _ATOMIC or full.get("x-kubernetes-map-type") == "atomic":
-        return VALUE
+    if name in _ATOMIC:
+        return Shape("value", types=("string", "number"))
+    if full.get("x-kubernetes-map-type") == "atomic":
+        return Shape("value", types=("object",))
     if "properties" in full:
-        return Shape("struct", _slim(full, "properties"))
+        return Shape("struct", _slim(full, "properties"), types=("object",))
     if "additionalProperties" in full:
-        return Shape("map", _slim(full, "additionalProperties"))
+        return Shape("map", _slim(full, "additionalProperties"), types=("object",))
     if "items" in full:
         return _list(full)
-    return VALUE
+    said = full.get("type", [])
+    return Shape("value", types=tuple(t for t in ([said] if isinstance(said, str) else said) if t != "null"))
 
 
 def _list(node: dict[str, Any]) -> Shape:
     patch_key = str(node.get("x-kubernetes-patch-merge-key", ""))
     if node.get("x-kubernetes-list-type") == "map":
-        return Shape("list", _slim(node, "items"), tuple(node["x-kubernetes-list-map-keys"]), patch_key)
+        return Shape("list", _slim(node, "items"), tuple(node["x-kubernetes-list-map-keys"]), patch_key, ("array",))
     if node.get("x-kubernetes-list-type") == "set":
-        return Shape("set")
+        return Shape("set", types=("array",))
     if patch_key:  # older definitions say only how a strategic merge goes; server-side apply takes that key
-        return Shape("list", _slim(node, "items"), (patch_key,), patch_key)
+        return Shape("list", _slim(node, "items"), (patch_key,), patch_key, ("array",))
     if node.get("x-kubernetes-patch-strategy") == "merge":
-        return Shape("set")
-    return VALUE
+        return Shape("set", types=("array",))
+    return Shape("value", types=("array",))
 
 
 def _slim(node: dict[str, Any], field: str) -> str:

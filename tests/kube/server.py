@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import contextlib
 import json
+import select
 import socket
+import ssl
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,10 +18,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from tests.kube.failures import Refused
-from tests.kube.faults import Fault, Faults
+from tests.kube.faults import Fault
 from tests.kube.resources import Object
 
-Answer = tuple[int, Object | str, dict[str, str]]
 Send = Callable[[Object], None]
 
 
@@ -69,13 +71,10 @@ class Exchange:
         self._handler.wfile.flush()
 
     def hung_up(self) -> bool:
-        """Whether the client closed its side."""
-        connection = self._handler.connection
+        """Whether the client closed its side: during a watch it has nothing else to say."""
         try:
-            return not connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
-        except BlockingIOError:
-            return False
-        except OSError:
+            return bool(select.select([self._handler.connection], [], [], 0)[0])
+        except (OSError, ValueError):
             return True
 
 
@@ -94,7 +93,7 @@ class Handler(BaseHTTPRequestHandler):
                 self.server.serve(exchange)
             except Refused as refused:
                 headers = {} if refused.retry_after_s is None else {"Retry-After": str(refused.retry_after_s)}
-                exchange.answer(refused.code, refused.status(), headers)
+                exchange.answer(refused.code, refused.plain or refused.status(), headers)
         except (Cut, OSError):
             self.close_connection = True
             with contextlib.suppress(OSError):
@@ -113,11 +112,13 @@ class Listener(ThreadingHTTPServer):
     block_on_close = False
     request_queue_size = 256
 
-    def __init__(self, port: int, serve: Callable[[Exchange], None]):
+    def __init__(self, port: int, serve: Callable[[Exchange], None], tls: ssl.SSLContext | None):
         self.serve = serve
         self._open: set[socket.socket] = set()
         self._guard = threading.Lock()
         super().__init__(("127.0.0.1", port), Handler)
+        if tls is not None:  # the handshake is left to the connection's own thread
+            self.socket = tls.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         with self._guard:
@@ -137,11 +138,10 @@ class Listener(ThreadingHTTPServer):
                     connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """A client that goes away is no error; anything else is one of the double and is shown."""
-        import sys
-
-        if not isinstance(sys.exc_info()[1], OSError):
-            super().handle_error(request, client_address)
+        """A client that goes away is no error; anything else is one of the double and ends its thread loudly."""
+        error = sys.exc_info()[1]
+        if error is not None and not isinstance(error, OSError):
+            raise error
 
 
 class Port:
@@ -150,8 +150,8 @@ class Port:
     A second socket is bound to it and never listens: nobody else gets the port, and connections are refused.
     """
 
-    def __init__(self, serve: Callable[[Exchange], None]):
-        self._serve = serve
+    def __init__(self, serve: Callable[[Exchange], None], tls: ssl.SSLContext | None = None):
+        self._serve, self._tls = serve, tls
         self._claim = socket.socket()
         self._claim.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._claim.bind(("127.0.0.1", 0))
@@ -160,7 +160,7 @@ class Port:
         self._thread: threading.Thread | None = None
 
     def open(self) -> None:
-        listener = Listener(self.number, self._serve)
+        listener = Listener(self.number, self._serve, self._tls)
         thread = threading.Thread(target=listener.serve_forever, args=(0.02,), name="api-server", daemon=True)
         thread.start()
         self._listener, self._thread = listener, thread
@@ -194,6 +194,3 @@ def suffer(fault: Fault | None) -> None:
         raise Cut
     elif fault.refusal is not None:
         raise fault.refusal
-
-
-__all__ = ["Answer", "Cut", "Exchange", "Faults", "Port", "suffer"]

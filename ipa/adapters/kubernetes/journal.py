@@ -41,7 +41,7 @@ class ClusterJournal:
         if self._elector is None or (self._elector.running and not self._elector.leads()):
             return
         if news:
-            self._pending.append(json.dumps(document, allow_nan=False))
+            self._pending.append(as_line(document))
         if self._pending:
             self._flush()
 
@@ -55,6 +55,10 @@ class ClusterJournal:
             _log.warning("%s: the journal is not written yet: %s", self._pipeline, error)
             return
         self._pending.clear()
+
+
+def as_line(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, allow_nan=False)
 
 
 def read(connection: Connection, pipeline: str) -> tuple[str, ...]:

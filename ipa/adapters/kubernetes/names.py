@@ -46,12 +46,13 @@ class Server(NamedTuple):
 
 
 def deployment(pipeline: str, server: Server) -> str:
-    return _named(pipeline, *server)
+    """Parts with hyphens of their own are told apart if only the variant, which lies between the others, has any."""
+    return _named((pipeline, *server), (pipeline, server.stage, server.hardware))
 
 
 def service(pipeline: str, stage: str) -> str:
     """The headless Service of a stage."""
-    return _named(pipeline, stage)
+    return _named((pipeline, stage), (stage,))
 
 
 def router(pipeline: str) -> str:
@@ -77,6 +78,11 @@ def plan_map(pipeline: str) -> str:
 def journal_map(pipeline: str) -> str:
     """The newest decisions; owned by CONTROLLER_MANAGER."""
     return _own(pipeline, "journal")
+
+
+def policy(pipeline: str, component: str) -> str:
+    """The NetworkPolicy of a component's pods."""
+    return _own(pipeline, component)
 
 
 def labels(pipeline: str, component: str) -> dict[str, str]:
@@ -128,14 +134,14 @@ def _own(pipeline: str, what: str) -> str:
     return name if name == exact and len(name) <= NAME_LIMIT else _hashed(name, pipeline, what)
 
 
-def _named(pipeline: str, *parts: str) -> str:
+def _named(parts: tuple[str, ...], plain: tuple[str, ...]) -> str:
     """The parts joined. With a hash of them where the join alone would not tell them apart: a part that had to be
-    changed, one with a hyphen of its own (`a-b`, `c` and `a`, `b-c`), one that ends like `router`.
+    changed, a hyphen in a part that must be `plain` (`a-b`, `c` and `a`, `b-c`), an end like that of `router`.
     """
-    exact = "-".join((pipeline, *parts))
+    exact = "-".join(parts)
     name = _dns(exact)
-    told_apart = parts[-1] not in _RESERVED and not any("-" in part for part in parts)
-    return name if name == exact and len(name) <= NAME_LIMIT and told_apart else _hashed(name, pipeline, *parts)
+    told_apart = parts[-1] not in _RESERVED and not any("-" in part for part in plain)
+    return name if name == exact and len(name) <= NAME_LIMIT and told_apart else _hashed(name, *parts)
 
 
 def _hashed(name: str, *parts: str) -> str:

@@ -24,7 +24,7 @@ class RoutersMonitor:
     """Keeps its connections, so close() it at the end."""
 
     def __init__(self, connection: Connection, pipeline: str, ask: Ask | None = None) -> None:
-        """`ask`: how a router is reached; by default at its pod's address, as from inside of the cluster."""
+        """`ask`: how a router is reached, by default at its pod, as from inside of the cluster; see by_proxy."""
         self._connection = connection
         self._pipeline = pipeline
         self._client = httpx.Client(timeout=TIMEOUT_S, trust_env=False)

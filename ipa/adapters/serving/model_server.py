@@ -47,20 +47,27 @@ def main() -> None:
     asyncio.run(_serve(start))
 
 
+def serve_foreground(start: dict[str, Any], warm_up_calls: int) -> None:
+    """The same without a parent: until SIGTERM or SIGINT, and warmed up before it says that it is ready."""
+    sys.excepthook = _one_line
+    asyncio.run(_serve(start, warm_up_calls))
+
+
 def _one_line(kind: type[BaseException], error: BaseException, _trace: TracebackType | None) -> None:
     message = " ".join(str(error).split())
     sys.stderr.write(f"{kind.__name__}: {message}\n")
 
 
-async def _serve(start: dict[str, Any]) -> None:
+async def _serve(start: dict[str, Any], warm_up_calls: int = 0) -> None:
     from mlserver import MLServer
 
     from ipa.adapters.serving import raw_tensors
-    from ipa.adapters.serving.onnx_model import open_session, settings_of
+    from ipa.adapters.serving.onnx_model import open_session, settings_of, warm_up
 
     # Before MLServer, which would only log that a model cannot be loaded and go on without it.
     session = open_session(Path(start["model"]), start["cores"])
     model = settings_of(start["name"], session)
+    warm_up(session, warm_up_calls)
     raw_tensors.install()
     await MLServer(_settings(start)).start([model])
 

@@ -25,6 +25,8 @@ from mlserver.types import (
     TensorData,
 )
 
+from ipa.dataplane.tensors import DTYPES
+
 # ONNX Runtime's type names → V2 datatypes; strings and maps have no fixed size and are not served.
 _DATATYPES = {
     "tensor(bool)": "BOOL",
@@ -54,6 +56,16 @@ def open_session(path: Path, cores: int) -> Any:
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3  # errors only
     return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def warm_up(session: Any, calls: int) -> None:
+    """Calls with one row of zeros; whatever else a model leaves open is 1."""
+    feed = {}
+    for node in session.get_inputs():
+        sizes = [size if isinstance(size, int) else 1 for size in node.shape]
+        feed[node.name] = np.zeros(sizes, DTYPES[_datatype(node)])
+    for _ in range(calls):
+        session.run(None, feed)
 
 
 def settings_of(name: str, session: Any) -> ModelSettings:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from ipa.adapters.serving.child import spawn
 from ipa.adapters.serving.loopback import HOST, held_ports
-from ipa.adapters.serving.runtime import Runtime, Spawned
+from ipa.adapters.serving.runtime import At, Runtime, Spawned
 from ipa.domain import Allocation, Config
-from ipa.errors import Violation
+from ipa.errors import ServingError, Violation
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,14 @@ class OnnxServer:
         }
         child = await spawn("ipa.adapters.serving.model_server", message, log)
         return Spawned(child, f"{HOST}:{grpc_port}")
+
+    def serve(self, name: str, at: At) -> None:
+        from ipa.adapters.serving import model_server
+
+        if not self.model.is_file():
+            raise ServingError(f"{self.model} is missing, the model of {name}")
+        message = {"name": name, "model": str(self.model), "cores": self.cores, **asdict(at)}
+        model_server.serve_foreground(message, self.warm_up_calls)
 
     def __str__(self) -> str:
         return str(self.model)

@@ -15,6 +15,15 @@ from ipa.errors import Violation
 
 
 @dataclass(frozen=True, slots=True)
+class At:
+    """Where a replica in the foreground listens."""
+
+    host: str
+    http_port: int
+    grpc_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class Spawned:
     """A process that speaks V2 gRPC at `address`, at once or soon."""
 
@@ -34,6 +43,12 @@ class ModelServer(Protocol):
 
         `until_warm` takes what must be held until it answers. If somebody took its port all the same, the process
         exits with model_server.PORT_TAKEN.
+        """
+
+    def serve(self, name: str, at: At) -> None:
+        """Serves in this process until SIGTERM or SIGINT; `/v2/models/NAME/ready` on the HTTP port once it is loaded.
+
+        Raises ServingError.
         """
 
 

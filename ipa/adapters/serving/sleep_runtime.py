@@ -15,7 +15,7 @@ import numpy as np
 
 from ipa.adapters.payload import Payload
 from ipa.adapters.serving.child import first_line, spawn
-from ipa.adapters.serving.runtime import Runtime, Spawned
+from ipa.adapters.serving.runtime import At, Runtime, Spawned
 from ipa.adapters.serving.sleep_tensors import StageTensors, stage_tensors, tensor_problems
 from ipa.domain import Allocation, Config
 from ipa.errors import ServingError
@@ -44,6 +44,11 @@ class SleepServer:
             said = await first_line(child, f"the sleeping server of {name}", START_TIMEOUT_S)
             unless_up.pop_all()
         return Spawned(child, said["address"])
+
+    def serve(self, name: str, at: At) -> None:
+        from ipa.adapters.serving.sleep_foreground import serve_foreground
+
+        serve_foreground(name, self.service_s, self.tensors, at)
 
     def __str__(self) -> str:
         return "sleep"

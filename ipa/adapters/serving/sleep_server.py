@@ -26,6 +26,7 @@ from ipa.adapters.serving.loopback import HOST
 from ipa.adapters.serving.sleep_tensors import INPUT, Drawn, StageTensors
 from ipa.dataplane.grpc_messages import metadata
 from ipa.dataplane.replica import Replica
+from ipa.errors import ServingError
 
 PROBES = 10
 PROBE_S = 0.01
@@ -87,22 +88,25 @@ def _draw(drawn: Drawn, rows: int) -> list[float]:
     return random.choices([*values, drawn.otherwise], [*shares, max(0.0, 1 - sum(shares))], k=rows)
 
 
-async def _listen(model: SleepingModel) -> tuple[Any, str]:
-    """The server, listening, and its address."""
+async def listen(model: SleepingModel, host: str = HOST, port: int = 0) -> tuple[Any, str]:
+    """The server, listening, and its address. Raises ServingError if it cannot."""
     options = [("grpc.so_reuseport", 0), ("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
     server = grpc.aio.server(options=options)
     service_pb2_grpc.add_GRPCInferenceServiceServicer_to_server(model, server)
-    port = server.add_insecure_port(f"{HOST}:0")
+    try:
+        port = server.add_insecure_port(f"{host}:{port}")
+    except RuntimeError as error:
+        raise ServingError(f"cannot listen for gRPC on {host}:{port}: {error}") from error
     await server.start()
-    return server, f"{HOST}:{port}"
+    return server, f"{host}:{port}"
 
 
-async def _way_s() -> float:
+async def way_s() -> float:
     """What a call takes beyond its sleep: client, server and the way between them, all in this process.
 
     In CPU time, the median: by the clock, calls at the start of many replicas would wait for a core.
     """
-    server, address = await _listen(SleepingModel("probe", [PROBE_S], StageTensors((INPUT,), INPUT, ()), 0.0))
+    server, address = await listen(SleepingModel("probe", [PROBE_S], StageTensors((INPUT,), INPUT, ()), 0.0))
     replica = Replica(address, "probe")
     taken_s = []
     try:
@@ -119,15 +123,19 @@ async def _way_s() -> float:
 async def _serve(start: dict[str, Any]) -> None:
     told = start["tensors"]
     tensors = StageTensors(tuple(told["takes"]), told["returns"], tuple(Drawn(**drawn) for drawn in told["drawn"]))
-    server, address = await _listen(SleepingModel(start["name"], start["service_s"], tensors, await _way_s()))
+    server, address = await listen(SleepingModel(start["name"], start["service_s"], tensors, await way_s()))
     sys.stdout.write(json.dumps({"address": address}) + "\n")
     sys.stdout.flush()
     await server.wait_for_termination()
 
 
+def precise_loop() -> asyncio.AbstractEventLoop:
+    """epoll wakes up in whole milliseconds, select in microseconds; a server has few connections."""
+    return asyncio.SelectorEventLoop(selectors.SelectSelector())
+
+
 def main() -> None:
-    # epoll wakes up in whole milliseconds, select in microseconds; a server has few connections
-    with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selectors.SelectSelector())) as runner:
+    with asyncio.Runner(loop_factory=precise_loop) as runner:
         runner.run(_serve(read_start_message()))
 
 

@@ -16,7 +16,7 @@ import pytest
 from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.record import Record
-from ipa.adapters.kubernetes.router_monitor import RoutersMonitor
+from ipa.adapters.kubernetes.router_monitor import RoutersMonitor, by_proxy
 from ipa.adapters.load_http import HTTP
 from ipa.adapters.payload import InputTensor
 from ipa.domain import Allocation
@@ -101,7 +101,8 @@ def test_no_request_is_lost_while_pods_come_and_go_and_the_plan_changes(pipeline
     eventually(lambda: routers.follow(0, small_name), "without a plan what is ready serves")
     urls = list(pipeline.pods.routers.values())
     assert httpx.get(f"{urls[0].pipeline}/v2/health/ready", trust_env=False).status_code == 200
-    with closing(RoutersMonitor(pipeline.connection, PIPELINE)) as monitor, ThreadPoolExecutor() as pool:
+    through = by_proxy(pipeline.connection)
+    with closing(RoutersMonitor(pipeline.connection, PIPELINE, through)) as monitor, ThreadPoolExecutor() as pool:
         loads = [pool.submit(load) for load in routers.load(requests=480, rate_rps=40.0)]
 
         record = pipeline.put_plan(Record(), small(), TWO)

@@ -63,7 +63,8 @@ def test_label_values_are_valid_and_the_exact_names_come_back_from_annotations(p
 
 def test_plain_names_stay_readable() -> None:
     assert names.deployment("video", Server("detect", "yolov5n", "cpu")) == "video-detect-yolov5n-cpu"
-    assert names.deployment("audio-qa", Server("audio", "s2t", "cpu")) == "audio-qa-audio-s2t-cpu"
+    assert names.deployment("digits", Server("detect", "cnn-xs", "cpu")) == "digits-detect-cnn-xs-cpu"
+    assert names.service("audio-qa", "qa") == "audio-qa-qa"
     assert names.service("video", "detect") == "video-detect"
     assert (names.router("video"), names.controller("video")) == ("video-router", "video-controller")
     assert names.config_map("video") == "video-config"

@@ -167,13 +167,17 @@ class Api:
         if wanted and wanted != live["metadata"]["uid"]:
             name = live["metadata"]["name"]
             raise failures.uid_conflict(resource, name, wanted, live["metadata"]["uid"])
-        new = writable(resource, live, defaults.defaulted(resource, body), options.subresource)
+        whole = defaults.defaulted(resource, body) if body.get("spec") != live.get("spec") else body
+        new = writable(resource, live, whole, options.subresource)
+        if new == live:
+            return live
         new = ownership.written(resource, live, new, self._writer(resource, "Update", options), now_text())
         return self._store_change(resource, namespace, live, new, options)
 
     def _store_change(self, resource: Resource, namespace: str, live: Object, new: Object, options: Options) -> Object:
-        new = defaults.defaulted(resource, new)
-        keep_identity(live, new)
+        if new.get("spec") != live.get("spec"):
+            new = defaults.defaulted(resource, new)
+        new = keep_identity(live, new)
         counted = resource.plural in GENERATIONS and options.subresource != "status"
         if counted and is_new_generation(resource, live, new):
             new["metadata"]["generation"] = live["metadata"].get("generation", 1) + 1

@@ -30,7 +30,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A status code, the document that came with it (of a watch, its lines), and the headers."""
+    """A status code, the document that came with it, and the headers."""
 
     code: int
     body: Any
@@ -45,15 +45,33 @@ class Asking:
     namespace: str
 
     def raw(self, method: str, path: str, body: Any = None, kind: str = "application/json", **query: Any) -> Answer:
-        headers = {**self.api.default_headers, "Content-Type": kind, "Accept": "application/json"}
-        self.api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-        target = self.api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
-        response = self.api.call_api(method, target, headers, body, _request_timeout=(5, 20))
+        response = self._send(method, path, body, kind, query)
         text = response.read().decode()
         answer_headers = dict(response.getheaders())
         is_json = answer_headers.get("Content-Type", "").startswith("application/json")
-        lines = is_json and "watch" in query and response.status == 200
-        return Answer(response.status, json.loads(text) if is_json and not lines else text, answer_headers)
+        return Answer(response.status, json.loads(text) if is_json else text, answer_headers)
+
+    def _send(self, method: str, path: str, body: Any, kind: str, query: dict[str, Any]) -> Any:
+        headers = {**self.api.default_headers, "Content-Type": kind, "Accept": "application/json"}
+        self.api.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        target = self.api.configuration.host + path + (f"?{urlencode(query)}" if query else "")
+        return self.api.call_api(method, target, headers, body, _request_timeout=(5, 20))
+
+    def watch(self, plural: str, enough: Callable[[list[Any]], bool], **query: Any) -> list[Any]:
+        """The events of a watch until they are enough, or until it ends. Errors: assertion where it is refused."""
+        sent = self._send("GET", self.at(plural), None, "application/json", {"watch": "true", **query}).response
+        events: list[Any] = []
+        held = b""
+        try:
+            assert sent.status == 200, sent.read()
+            for chunk in sent.stream(None):
+                *lines, held = (held + chunk).split(b"\n")
+                events += [json.loads(line) for line in lines]
+                if enough(events):
+                    return events
+            return events
+        finally:
+            sent.close()
 
     def at(self, plural: str, name: str = "", part: str = "") -> str:
         """The path of a resource, an object or a subresource in the namespace."""

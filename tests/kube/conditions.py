@@ -31,11 +31,6 @@ def is_true(o: Object, kind: str) -> bool:
     return any(c["type"] == kind and c["status"] == "True" for c in conditions)
 
 
-def owned_by(o: Object, owner: Object) -> bool:
-    references = o["metadata"].get("ownerReferences") or []
-    return any(r["uid"] == owner["metadata"]["uid"] and r.get("controller") for r in references)
-
-
 def reference(owner: Object) -> Object:
     meta = owner["metadata"]
     who = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"]}

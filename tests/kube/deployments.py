@@ -12,8 +12,10 @@ from dataclasses import dataclass, field
 
 from tests.kube import rollout
 from tests.kube.api import SYSTEM, Api, Options
-from tests.kube.conditions import owned_by, reference, set_condition, without_condition
+from tests.kube.conditions import reference, set_condition, without_condition
 from tests.kube.events import emit
+from tests.kube.failures import Refused
+from tests.kube.loops import RETRY_S
 from tests.kube.resources import Object, named
 from tests.kube.rollout import Size
 from tests.kube.store import Change
@@ -49,7 +51,10 @@ class Deployments:
             with self.api.store.changed:
                 live = self.api.store.get(named("deployments"), *key)
                 if live is not None and not live["metadata"].get("deletionTimestamp"):
-                    self._reconcile(live, now_s)
+                    try:
+                        self._reconcile(live, now_s)
+                    except Refused:  # as in a namespace that is going: try again, as every controller does
+                        self._again[key] = now_s + RETRY_S
         return min(self._again.values(), default=None)
 
     def _reconcile(self, deployment: Object, now_s: float) -> None:
@@ -67,8 +72,7 @@ class Deployments:
 
     def _owned(self, deployment: Object) -> list[Object]:
         """Its ReplicaSets, oldest first."""
-        found = self.api.store.selection(named("replicasets"), deployment["metadata"]["namespace"])
-        return sorted((rs for rs in found if owned_by(rs, deployment)), key=_revision)
+        return sorted(self.api.store.dependents(named("replicasets"), deployment), key=_revision)
 
     def _may_start(self, deployment: Object, old: list[Object]) -> bool:
         """Recreate waits until no old pod is left."""
@@ -76,8 +80,7 @@ class Deployments:
             return True
         for rs in old:
             self._scale(deployment, rs, 0)
-        pods = self.api.store.selection(named("pods"), deployment["metadata"]["namespace"])
-        return not any(owned_by(pod, rs) for pod in pods for rs in old)
+        return not any(self.api.store.dependents(named("pods"), rs) for rs in old)
 
     def _create(self, deployment: Object, old: list[Object]) -> Object:
         meta, spec = deployment["metadata"], deployment["spec"]
@@ -115,10 +118,9 @@ class Deployments:
         if wanted != size.wanted:
             self._scale(deployment, new, wanted)
             return  # one step at a time: the old go down once the new has been counted
+        targets = rollout.old_sizes(replicas, unavailable, size, sizes)
         for rs in old:
-            self._scale(
-                deployment, rs, rollout.old_sizes(replicas, unavailable, size, sizes).get(rs["metadata"]["name"], 0)
-            )
+            self._scale(deployment, rs, targets.get(rs["metadata"]["name"], 0))
         limit = int(deployment["spec"].get("revisionHistoryLimit", 10))
         spent = [rs for rs in old if not int(rs["spec"]["replicas"]) and not rs["status"].get("replicas")]
         for rs in spent[: max(0, len(spent) - limit)]:

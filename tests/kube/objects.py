@@ -53,8 +53,9 @@ def applicable(resource: Resource, config: Object, subresource: str) -> Object:
     return config
 
 
-def keep_identity(live: Object, new: Object) -> None:
-    meta, held = new["metadata"], live["metadata"]
+def keep_identity(live: Object, new: Object) -> Object:
+    """`new` with what no write changes: name, uid, the times of birth and death."""
+    meta, held = dict(new["metadata"]), live["metadata"]
     for name in ("name", "namespace", "uid", "creationTimestamp", "generation", "resourceVersion"):
         if name in held:
             meta[name] = held[name]
@@ -62,7 +63,7 @@ def keep_identity(live: Object, new: Object) -> None:
         meta.pop(name, None)
         if name in held:
             meta[name] = held[name]
-    new |= {"apiVersion": live["apiVersion"], "kind": live["kind"]}
+    return new | {"metadata": meta, "apiVersion": live["apiVersion"], "kind": live["kind"]}
 
 
 def is_new_generation(resource: Resource, live: Object, new: Object) -> bool:

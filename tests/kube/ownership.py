@@ -39,15 +39,21 @@ def owners_of(live: Object) -> Owners:
 def written(resource: Resource, live: Object, new: Object, writer: Writer, now: str) -> Object:
     """`new` with its managedFields after a write that is not an apply: it owns what it changed, others lose that."""
     shape = schema.of(resource.schema)
-    changed, removed = fieldsets.differences(shape, live, new)
-    old_branches, new_branches = (frozenset(fieldsets.branches(shape, o)) for o in (live, new))
+    before, after = _unlike(live, new)
+    changed, removed = fieldsets.differences(shape, before, after)
+    old_branches, new_branches = (frozenset(fieldsets.branches(shape, o)) for o in (before, after))
     changed, removed = changed | (new_branches - old_branches), removed | (old_branches - new_branches)
     owners = _without(owners_of(live), changed | removed, keep=writer)
-    before = owners.get(writer, (frozenset(), now))[0]
-    after = (before - removed) | changed
+    held = owners.get(writer, (frozenset(), now))[0]
     if changed or removed:
-        owners[writer] = (after, now)
+        owners[writer] = ((held - removed) | changed, now)
     return _with_owners(new, owners)
+
+
+def _unlike(live: Object, new: Object) -> tuple[Object, Object]:
+    """Both without the fields at the top that are alike: most writes touch the status or the spec alone."""
+    names = [name for name in {**live, **new} if live.get(name) != new.get(name)]
+    return {n: live[n] for n in names if n in live}, {n: new[n] for n in names if n in new}
 
 
 def applied(resource: Resource, live: Object, config: Object, writer: Writer, force: str, now: str) -> Object:

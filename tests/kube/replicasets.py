@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.kube.api import SYSTEM, Api, Options
-from tests.kube.conditions import is_true, owned_by, reference, set_condition, without_condition
+from tests.kube.conditions import is_true, reference, set_condition, without_condition
 from tests.kube.events import emit
 from tests.kube.failures import Refused
+from tests.kube.loops import RETRY_S
 from tests.kube.resources import Object, named
 from tests.kube.store import Change
 
 _STATUS = Options("kube-controller-manager", "status")
-_RETRY_S = 0.2
 
 
 @dataclass
@@ -51,7 +51,7 @@ class ReplicaSets:
 
     def _reconcile(self, rs: Object) -> None:
         namespace = rs["metadata"]["namespace"]
-        pods = [p for p in self.api.store.selection(named("pods"), namespace) if owned_by(p, rs)]
+        pods = self.api.store.dependents(named("pods"), rs)
         active = [p for p in pods if not p["metadata"].get("deletionTimestamp")]
         surplus = len(active) - int(rs["spec"]["replicas"])
         failure = ""
@@ -59,7 +59,7 @@ class ReplicaSets:
             failure = self._create(rs, -surplus)
         for pod in sorted(active, key=_keep_last)[: max(0, surplus)]:
             self.api.delete(named("pods"), namespace, pod["metadata"]["name"], {})
-        left = [p for p in self.api.store.selection(named("pods"), namespace) if owned_by(p, rs)]
+        left = self.api.store.dependents(named("pods"), rs)
         self._count(rs, left, failure)
 
     def _create(self, rs: Object, count: int) -> str:
@@ -74,7 +74,7 @@ class ReplicaSets:
             except Refused as refused:
                 said = f"Error creating: {refused.message}"
                 emit(self.api, rs, "Warning", "FailedCreate", said, "replicaset-controller")
-                self._again[(namespace, rs["metadata"]["name"])] = time.monotonic() + _RETRY_S
+                self._again[(namespace, rs["metadata"]["name"])] = time.monotonic() + RETRY_S
                 return refused.message
         return ""
 

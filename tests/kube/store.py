@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.kube import failures
 from tests.kube.resources import Object, Resource
 
-KEPT = 5_000
+KEPT = 2_000
 Key = tuple[str, str, str]  # qualified resource, namespace ("" for the cluster), name
 
 
@@ -37,6 +37,7 @@ class Store:
         self.history: list[Change] = []
         self.nudges = 0
         self._keys: dict[str, set[Key]] = {}
+        self._owned: dict[str, set[Key]] = {}
 
     def get(self, resource: Resource, namespace: str, name: str) -> Object | None:
         with self.changed:
@@ -58,6 +59,7 @@ class Store:
                 self.objects[key] = stamped
                 self._keys.setdefault(key[0], set()).add(key)
             self.history.append(Change(self.version, key, old, stamped if new is not None else None))
+            self._index(key, old, None if new is None else stamped)
             self._trim()
             self.changed.notify_all()
             return stamped
@@ -69,6 +71,17 @@ class Store:
             keys = self._keys.get(resource.qualified, set()) if version is None else objects
             found = [key for key in keys if key[0] == resource.qualified and namespace in ("", key[1])]
             return [objects[key] for key in sorted(found)]
+
+    def dependents(self, resource: Resource, owner: Object) -> list[Object]:
+        """The objects of a resource that name an owner, by name."""
+        with self.changed:
+            keys = self._owned.get(owner["metadata"]["uid"], set())
+            return [self.objects[key] for key in sorted(keys) if key[0] == resource.qualified]
+
+    def _index(self, key: Key, old: Object | None, new: Object | None) -> None:
+        for o, note in ((old, set.discard), (new, set.add)):
+            for owner in (o["metadata"].get("ownerReferences") if o else None) or []:
+                note(self._owned.setdefault(owner["uid"], set()), key)
 
     def _trim(self) -> None:
         """A real server forgets after minutes; here the number of changes bounds the memory."""

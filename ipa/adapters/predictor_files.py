@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+from ipa.domain import ForecastSettings
 from ipa.errors import UsageError
 from ipa.forecast import PREDICTORS, Predictor
 
@@ -24,6 +26,23 @@ def model_content(predictor: str, file: Path | None = None) -> bytes | None:
         return file.read_bytes()
     except OSError as error:
         raise UsageError(f"{file}: cannot be read: {error.strerror}") from error
+
+
+def forecast_with(settings: ForecastSettings, text: str) -> ForecastSettings:
+    """`settings` with P or P@QUANTILE in place of predictor and quantile. Raises UsageError."""
+    name, at, share = text.partition("@")
+    if name not in PREDICTORS:
+        raise UsageError(f"--predictor {text!r}: must be P or P@QUANTILE, P one of {', '.join(PREDICTORS)}")
+    try:
+        quantile = float(share) if at else None
+    except ValueError:
+        quantile = -1.0
+    if quantile is not None and not 0 < quantile < 1:
+        raise UsageError(f"--predictor {text!r}: {share!r} must be a quantile between 0 and 1, both excluded")
+    if settings.window_s < PREDICTORS[name].history_s:
+        rule = f"needs at least {PREDICTORS[name].history_s} s, forecast.window is {settings.window_s:g} s"
+        raise UsageError(f"--predictor {text!r}: {name} {rule}")
+    return replace(settings, predictor=name, quantile=quantile, model=model_content(name))
 
 
 def predictors_named(names: Sequence[str] | None, files: Sequence[str]) -> dict[str, Predictor]:

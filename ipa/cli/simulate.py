@@ -30,6 +30,10 @@ def simulate(
         str | None,
         typer.Option(metavar="T,…", help="Times between decisions, as in 10s,30s; default: control.interval."),
     ] = None,
+    predictor: Annotated[
+        str | None,
+        typer.Option(metavar="P[@Q],…", help="Who forecasts, as in ewma,lightgbm@0.9; default: the config's forecast."),
+    ] = None,
     service: Annotated[
         Literal["mean", "quantiles"], typer.Option(help="A batch takes the profile's mean, or a draw of its quantiles.")
     ] = "mean",
@@ -44,7 +48,10 @@ def simulate(
     Request by request through the queues of the router, with service times of the profile. Replicas are warm at the
     start; after the trace the queues drain.
     """
+    from dataclasses import replace
+
     from ipa.adapters.files import read_plan
+    from ipa.adapters.predictor_files import forecast_with
     from ipa.adapters.simulation_files import open_folder, save_document, save_run
     from ipa.adapters.trace_files import load_trace
     from ipa.cli.loading import load_config
@@ -58,16 +65,25 @@ def simulate(
     from ipa.simulation.backtest import Row, Run, row
     from ipa.simulation.comparison import cases, compare, fixed, with_regret
 
-    if plan is not None and (policy is not None or interval is not None):
-        raise UsageError("--plan is simulated as it is: leave --policy and --interval out")
+    if plan is not None and (policy or interval or predictor):
+        raise UsageError("--plan is simulated as it is: leave --policy, --interval and --predictor out")
     settings = load_config(config)
     arrivals = load_trace(trace)
     chosen = range(seed, seed + seeds)
     names = each_once("--policy", "auto" if policy is None else policy)
     paces = [] if interval is None else each_once("--interval", interval)
     given = [positive_duration_s("--interval", each) for each in paces] or [settings.control.interval_s]
+    asked = [] if predictor is None else each_once("--predictor", predictor)
+    if save is not None and len(asked) > 1:
+        raise UsageError(f"--save {save}: keeps the runs of one predictor, not of {len(asked)}")
+    forecasts = [forecast_with(settings.forecast, each) for each in asked] or [settings.forecast]
+    ways = [
+        replace(settings, forecast=forecast, control=replace(settings.control, interval_s=pace))
+        for forecast in forecasts
+        for pace in given
+    ]
     found = (
-        compare(settings, arrivals, names, given, chosen, service)
+        compare(ways, arrivals, names, chosen, service)
         if plan is None
         else fixed(settings, arrivals, read_plan(plan, settings.pipeline), chosen, service)
     )
@@ -83,7 +99,7 @@ def simulate(
             save_run(save, each, several_intervals=len(given) > 1)
         return row(each)
 
-    total = seeds if plan is not None else len(cases(names, given, chosen))
+    total = seeds if plan is not None else len(cases(names, ways, chosen))
     done = list(watched(map(taken, found), total, "simulated"))
     refused = "; ".join(dict.fromkeys(each for each in done if isinstance(each, str)))
     rows = with_regret([each for each in done if not isinstance(each, str)])

@@ -8,6 +8,7 @@ import numpy as np
 
 from ipa.evaluation import Limit, limits_of, quantities
 from ipa.options import Problem
+from ipa.policy.auto import any_plan
 from ipa.policy.relaxation import least_relaxation
 from ipa.rounding import rounded_down, rounded_up
 
@@ -32,7 +33,12 @@ class Diagnosis:
 
 
 def diagnose(problem: Problem) -> Diagnosis:
-    """For an infeasible problem: what could give way, and which limits cannot be met."""
+    """For an infeasible problem: what could give way, and which limits cannot be met.
+
+    A problem that has a plan after all, which a policy did not find in its time, is said to have one.
+    """
+    if any_plan(problem) is not None:
+        return Diagnosis((), f"no plan found at {problem.rate_rps:g} requests/s in the time given, though there is one")
     limits = limits_of(problem)
     at = f"no feasible plan at {problem.rate_rps:g} requests/s: "
     if not all(np.isfinite(stage.delay_s).any() for stage in problem.stages):

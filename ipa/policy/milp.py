@@ -79,6 +79,9 @@ def _search(
     """As `solve`, for any goal; a start goes with the objective only."""
     if not time_limit_s >= 0:
         raise UsageError(f"policy milp: a time limit of {time_limit_s} s: it is at least 0 s")
+    import highspy  # noqa: F401
+    import pyomo.environ  # noqa: F401 - before the clock starts: on a busy machine this takes longer than the search
+
     began_s = perf_counter()
     first = None if start is None else _started(problem, start)
     options = _options(problem, goal, first)

@@ -7,10 +7,12 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from ipa.domain import Plan
+from ipa.diff import changes
+from ipa.domain import Change, Plan
 from ipa.report.console import stdout_console
 from ipa.report.html.story import Decision
 from ipa.report.output import finite
+from ipa.report.solve import change_row
 from ipa.report.words import plan_words
 
 
@@ -38,8 +40,13 @@ def _row(entry: Entry) -> dict[str, Any]:
         "reason": decision.reason,
         "live": _rows(decision.live),
         "apply": _rows(decision.apply),
+        "changes": [change_row(change) for change in _changes(decision)],
         "outcome": asdict(decision.outcome) if decision.outcome else None,
     }
+
+
+def _changes(decision: Decision) -> tuple[Change, ...]:
+    return changes(decision.live, decision.apply) if decision.apply else ()
 
 
 def _rows(plan: Plan | None) -> list[dict[str, Any]] | None:
@@ -74,4 +81,5 @@ def _what(row: dict[str, Any]) -> str:
         return f"kept: {row['reason']}"
     done = "applied" if outcome and outcome["applied"] else "tried"
     detail = f" [{outcome['detail']}]" if outcome and outcome["detail"] else ""
-    return f"{done} {plan_words(row['apply'])}: {row['reason']}{detail}"
+    changed = [change["after"] for change in row["changes"] if change["after"]]
+    return f"{done} {plan_words(changed) or 'the same plan'}: {row['reason']}{detail}"

@@ -9,6 +9,7 @@ from typing import Any
 from ipa.domain import Config, Pipeline
 from ipa.report.console import stdout_console
 from ipa.simulation.backtest import Row
+from ipa.simulation.rivals import ORACLE
 
 COLUMNS = tuple(field.name for field in fields(Row))
 
@@ -59,6 +60,7 @@ def _columns(config: Config, rows: Sequence[Row]) -> list[tuple[str, Any, bool]]
         ("policy", lambda row: row.policy, True),
         ("seed", lambda row: str(row.seed), len({row.seed for row in rows}) > 1),
         ("interval", lambda row: f"{row.interval_s:g} s", _intervals_differ(rows)),
+        ("predictor", lambda row: row.predictor or "", _predictors_differ(rows)),
         ("requests", lambda row: f"{row.requests:,}", True),
         ("dropped", lambda row: f"{row.dropped:,}", True),
         (f"within {slo_s:g} s", lambda row: _share(row.slo_share), True),
@@ -80,6 +82,11 @@ def _columns(config: Config, rows: Sequence[Row]) -> list[tuple[str, Any, bool]]
 def _intervals_differ(rows: Sequence[Row]) -> bool:
     """Of one policy, that is: autoscalers have their own in any case."""
     return len({(row.policy, row.interval_s) for row in rows}) > len({row.policy for row in rows})
+
+
+def _predictors_differ(rows: Sequence[Row]) -> bool:
+    """But for the oracle's, which is called after it."""
+    return len({row.predictor for row in rows if row.predictor and row.policy != ORACLE}) > 1
 
 
 def _share(value: float | None) -> str:

@@ -12,6 +12,7 @@ from ipa.control import Turn
 from ipa.domain import Config, Plan
 from ipa.evaluation import evaluate_live
 from ipa.options import price_list
+from ipa.simulation.autoscalers import AUTOSCALERS
 from ipa.simulation.engine import Finished
 from ipa.simulation.rivals import Rates, Rival
 from ipa.simulation.world import Spending, World
@@ -40,7 +41,10 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the comparison. `cost` is money, `objective` the mean over time of the plans that ran."""
+    """One line of the comparison. `cost` is money, `objective` the mean over time of the plans that ran.
+
+    `predictor`: who forecast, with @ the quantile if one was asked for.
+    """
 
     policy: str
     seed: int
@@ -60,6 +64,7 @@ class Row:
     objective: float
     interval_s: float
     regret: float | None = None
+    predictor: str | None = None
 
 
 def rates_of(counts: Counts, duration_s: float) -> Rates:
@@ -111,7 +116,15 @@ def row(done: Run) -> Row:
         changes=len(done.plans) - 1,
         objective=_mean_objective(done),
         interval_s=done.config.control.interval_s,
+        predictor=_predictor(done),
     )
+
+
+def _predictor(done: Run) -> str | None:
+    forecast = done.config.forecast
+    if not done.turns or done.policy in AUTOSCALERS:
+        return None
+    return forecast.predictor if forecast.quantile is None else f"{forecast.predictor}@{forecast.quantile:g}"
 
 
 def _mean_objective(done: Run) -> float:

@@ -1,4 +1,4 @@
-"""Rivals side by side: every policy, interval and seed, each on the same arrivals."""
+"""Rivals side by side: every policy, way to run the loop, and seed, each on the same arrivals."""
 
 from __future__ import annotations
 
@@ -15,42 +15,40 @@ from ipa.workload.trace import Trace, arrival_times, counts_per_second
 @dataclass(frozen=True, slots=True)
 class Case:
     policy: str
-    interval_s: float
+    config: Config
     seed: int
 
 
-def cases(policies: Sequence[str], intervals_s: Sequence[float], seeds: Sequence[int]) -> list[Case]:
-    """What is to be run, in this order. Who does not decide at the loop's interval runs at the first one only."""
-    return [
-        Case(name, interval_s, seed)
-        for name in policies
-        for interval_s in (intervals_s if name in POLICIES or name == ORACLE else intervals_s[:1])
-        for seed in seeds
-    ]
+def cases(policies: Sequence[str], ways: Sequence[Config], seeds: Sequence[int]) -> list[Case]:
+    """What is to be run, in this order. `ways`: one config, at several intervals, with several predictors.
+
+    Who does not decide in the loop runs in the first way only, the oracle with its own forecast.
+    """
+    return [Case(name, way, seed) for name in policies for way in _ways_of(name, ways) for seed in seeds]
+
+
+def _ways_of(policy: str, ways: Sequence[Config]) -> Sequence[Config]:
+    if policy in POLICIES:
+        return ways
+    return [way for way in ways if way.forecast == ways[0].forecast] if policy == ORACLE else ways[:1]
 
 
 def compare(
-    config: Config,
-    trace: Trace,
-    policies: Sequence[str],
-    intervals_s: Sequence[float],
-    seeds: Sequence[int],
-    service: str,
+    ways: Sequence[Config], trace: Trace, policies: Sequence[str], seeds: Sequence[int], service: str
 ) -> Iterator[Run | str]:
     """One run for each of `cases`; a reason where a policy has no plan to start with.
 
     Raises UsageError, before anything is run, for a policy that cannot take part. What was given is not held on to.
     """
-    check_names(policies, config)
-    for case in cases(policies, intervals_s, seeds):
-        yield _run(config, trace, case, service)
+    check_names(policies, ways[0])
+    for case in cases(policies, ways, seeds):
+        yield _run(trace, case, service)
 
 
-def _run(config: Config, trace: Trace, case: Case, service: str) -> Run | str:
-    paced = replace(config, control=replace(config.control, interval_s=case.interval_s))
+def _run(trace: Trace, case: Case, service: str) -> Run | str:
     arrivals_s = arrival_times(trace, case.seed)
     rates = rates_of(counts_per_second(arrivals_s, trace.duration_s), trace.duration_s)
-    found = rival(case.policy, paced, rates)
+    found = rival(case.policy, case.config, rates)
     if isinstance(found, str):
         return f"{case.policy}: {found}"
     return run(found, arrivals_s, trace.duration_s, case.seed, service)

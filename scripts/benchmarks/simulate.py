@@ -136,7 +136,7 @@ def _backtest() -> Row:
     )
 
     def work() -> int:
-        runs = compare(config, trace, ["auto"], [10.0], [0], "mean")
+        runs = compare([config], trace, ["auto"], [0], "mean")
         return sum(len(each.turns) for each in runs if isinstance(each, Run))
 
     turns = work()

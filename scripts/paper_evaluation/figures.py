@@ -29,6 +29,10 @@ COLOURS = {
     "rim": "#cc79a7",
     "last": "#d55e00",
     "max": "#e69f00",
+    "mean": "#f0e442",
+    "ar": "#56b4e9",
+    "lstm": "#009e73",
+    "lightgbm": "#cc79a7",
     "ewma": "#0072b2",
     "oracle": "#000000",
 }

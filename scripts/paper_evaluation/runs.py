@@ -103,7 +103,7 @@ def _run_group(group: _Group) -> list[Outcome]:
 def run_case(case: Case, config: Config, trace: Trace, seed: int) -> Outcome:
     """`config` as read. Raises UsageError for a case that has no plan to start with."""
     changed = configured(config, case)
-    [run] = compare(changed, trace, [case.rival], [changed.control.interval_s], [seed], "mean")
+    [run] = compare([changed], trace, [case.rival], [seed], "mean")
     if isinstance(run, str):
         raise UsageError(f"{case.pipeline}, {case.workload}: {run}")
     return outcome(run)

@@ -100,3 +100,10 @@ def test_rate_zero_without_a_batch_of_one_says_what_is_missing() -> None:
     diagnosis = diagnose(price(replace(pipeline, measurements=rows), 0.0))
     assert diagnosis.relaxations == ()
     assert "batch of 1" in diagnosis.reason
+
+
+def test_a_problem_with_a_plan_is_said_to_have_one_and_nothing_is_relaxed() -> None:
+    """Who found none had too little time: the search for a relaxation would never end."""
+    diagnosis = diagnose(price(two_stages(), 10.0))
+    assert diagnosis.relaxations == ()
+    assert diagnosis.reason == "no plan found at 10 requests/s in the time given, though there is one"

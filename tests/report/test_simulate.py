@@ -94,9 +94,8 @@ def test_the_document_holds_the_contracts_keys_and_the_reason() -> None:
     )
     got = document("poisson:5x5s", [ROW], "fa2-high: no feasible plan")
     assert list(got) == ["trace", "policies", "reason"]
-    assert (
-        list(got["policies"][0]) == [*contract.split(), "changes", "objective", "interval_s", "regret"] == list(COLUMNS)
-    )
+    added = ["changes", "objective", "interval_s", "regret", "predictor"]
+    assert list(got["policies"][0]) == [*contract.split(), *added] == list(COLUMNS)
     assert (got["trace"], got["reason"]) == ("poisson:5x5s", "fa2-high: no feasible plan")
     assert document("poisson:5x5s", [])["reason"] is None
 

@@ -8,6 +8,7 @@ from weakref import ref
 import numpy as np
 import pytest
 
+from ipa.domain import Config, ForecastSettings
 from ipa.errors import UsageError
 from ipa.simulation.backtest import Row, Run, row
 from ipa.simulation.comparison import Case, cases, compare, fixed, with_regret
@@ -20,21 +21,32 @@ def trace(text: str) -> Trace:
     return assemble(parse(text), {})
 
 
+def paced(*intervals_s: float) -> list[Config]:
+    return [replace(toy(), control=replace(toy().control, interval_s=interval_s)) for interval_s in intervals_s]
+
+
 def runs(policies: list[str], intervals_s: list[float], seeds: range) -> list[Run]:
-    found = list(compare(toy(), trace("poisson:10x12s"), policies, intervals_s, seeds, "mean"))
+    found = list(compare(paced(*intervals_s), trace("poisson:10x12s"), policies, seeds, "mean"))
     assert all(isinstance(each, Run) for each in found)
     return [each for each in found if isinstance(each, Run)]
 
 
 def test_policies_come_in_the_order_given_then_intervals_then_seeds() -> None:
-    assert cases(["auto", "oracle"], [5.0, 2.0], range(3, 5)) == [
-        Case(policy, interval_s, seed) for policy in ("auto", "oracle") for interval_s in (5.0, 2.0) for seed in (3, 4)
+    ways = paced(5.0, 2.0)
+    assert cases(["auto", "oracle"], ways, range(3, 5)) == [
+        Case(policy, way, seed) for policy in ("auto", "oracle") for way in ways for seed in (3, 4)
     ]
 
 
+def test_the_oracle_forecasts_once_an_interval_whatever_the_predictors() -> None:
+    ways = [replace(way, forecast=ForecastSettings(name)) for name in ("ewma", "max") for way in paced(5.0, 2.0)]
+    found = [(case.policy, case.config.forecast.predictor) for case in cases(["auto", "oracle"], ways, [0])]
+    assert found == [("auto", "ewma")] * 2 + [("auto", "max")] * 2 + [("oracle", "ewma")] * 2
+
+
 def test_who_does_not_decide_at_the_loops_interval_runs_once_a_seed() -> None:
-    once = cases(["static-mean", "hpa"], [5.0, 2.0], range(2))
-    assert [(case.policy, case.interval_s, case.seed) for case in once] == [
+    once = cases(["static-mean", "hpa"], paced(5.0, 2.0), range(2))
+    assert [(case.policy, case.config.control.interval_s, case.seed) for case in once] == [
         ("static-mean", 5.0, 0),
         ("static-mean", 5.0, 1),
         ("hpa", 5.0, 0),
@@ -81,7 +93,7 @@ def test_drawn_service_times_are_drawn_by_seed() -> None:
 def test_a_policy_without_a_plan_is_a_reason_and_the_others_run() -> None:
     pipeline = toy().pipeline
     config = of(replace(pipeline, slo=replace(pipeline.slo, latency_s=0.020)))
-    found = list(compare(config, trace("constant:5x5s"), ["fa2-high", "fa2-low"], [10.0], range(1), "mean"))
+    found = list(compare([config], trace("constant:5x5s"), ["fa2-high", "fa2-low"], range(1), "mean"))
     assert isinstance(found[0], str)
     assert found[0].startswith("fa2-high: no feasible plan at 5 requests/s: slo.latency 0.02 s cannot be met")
     assert isinstance(found[1], Run)
@@ -89,7 +101,7 @@ def test_a_policy_without_a_plan_is_a_reason_and_the_others_run() -> None:
 
 def test_a_policy_that_is_not_known_is_refused_before_anything_is_run() -> None:
     with pytest.raises(UsageError, match="--policy 'best' is not known"):
-        next(compare(toy(), trace("constant:5x5s"), ["auto", "best"], [10.0], range(1), "mean"))
+        next(compare([toy()], trace("constant:5x5s"), ["auto", "best"], range(1), "mean"))
 
 
 def test_a_run_that_was_taken_is_not_held_on_to() -> None:
@@ -102,7 +114,7 @@ def test_a_run_that_was_taken_is_not_held_on_to() -> None:
         alive.append(ref(each.result.latency_s))
         return each.policy
 
-    found = compare(toy(), trace("constant:5x5s"), ["auto", "hpa", "static-mean"], [10.0], range(2), "mean")
+    found = compare([toy()], trace("constant:5x5s"), ["auto", "hpa", "static-mean"], range(2), "mean")
     assert len(list(map(taken, found))) == 6
 
 

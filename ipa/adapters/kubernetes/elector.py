@@ -195,7 +195,8 @@ class Elector:
             raise
 
     def _write(self, lease: Lease) -> Lease | None:
-        """None if somebody else wrote first."""
+        """None if somebody else wrote first, or deleted it: a PUT of a Lease that is gone would create it, which the
+        server refuses with 400 as it carries a version."""
         body = lease_document(self._name, names.labels(self.pipeline, names.CONTROLLER), lease)
         there = bool(lease.version)
         path = self.connection.path(GROUP, "leases", self._name if there else "")
@@ -203,6 +204,6 @@ class Elector:
         try:
             return lease_from(self.connection.once(Request("PUT" if there else "POST", path, query, body)))
         except Refused as error:
-            if error.status == 409:
+            if error.status == 409 or (there and error.status in (400, 404)):
                 return None
             raise

@@ -43,7 +43,7 @@ class Double:
         self.watches = Watches(self.store)
         self.node_settings = NodeSettings()
         self._frontend = Frontend(self.api, self.access, self.watches, self.faults)
-        node = Node(self.api, self.node_settings)
+        self._node = node = Node(self.api, self.node_settings)
         workloads: list[Controller] = [Deployments(self.api), ReplicaSets(self.api), node]
         self.loops = Loops(self.store, [*workloads, EndpointSlices(self.api, node), Collector(self.api)])
         self._port = Port(self._frontend.serve, certificate.context() if certificate else None)
@@ -62,6 +62,7 @@ class Double:
         self.watches.cut()
         self._port.give_up()
         self.loops.stop()
+        self._node.close()
 
     def set(
         self,
@@ -71,8 +72,8 @@ class Double:
         runner: Runner | None = None,
     ) -> None:
         """Changes how the node treats pods from now on; what is None stays as it is."""
-        given = {"ready_after_s": ready_after_s, "exit_after_s": exit_after_s}
-        given |= {"never_ready": never_ready, "runner": runner}  # type: ignore[dict-item]
+        given: dict[str, object] = {"ready_after_s": ready_after_s, "exit_after_s": exit_after_s}
+        given |= {"never_ready": never_ready, "runner": runner}
         for name, value in given.items():
             if value is not None:
                 setattr(self.node_settings, name, value)

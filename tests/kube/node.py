@@ -21,6 +21,7 @@ from tests.kube.resources import Object, named
 from tests.kube.store import Change
 
 NODE = "double-node"
+_FOREVER_S = 1e6
 _NOT_READY = ("ContainersNotReady", "containers with unready status")
 _STATUS = Options("kubelet", "status")
 
@@ -67,6 +68,8 @@ class _Held:
     ready_s: float | None = None
     ends_s: float | None = None
     trouble: str = ""
+    runner: Runner | None = None
+    stopping: bool = False
 
 
 @dataclass
@@ -77,6 +80,14 @@ class Node:
     settings: NodeSettings
     _held: dict[str, _Held] = field(default_factory=dict)
     _given: int = 0
+    _threads: list[threading.Thread] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Stops every process and waits for the threads behind them. The loops must have ended."""
+        for held in list(self._held.values()):
+            self._stop(held, 0.0)
+        for thread in self._threads:
+            thread.join()
 
     def address(self, pod: Object) -> Address | None:
         held = self._held.get(pod["metadata"]["uid"])
@@ -152,17 +163,38 @@ class Node:
             held.ready_s = now_s + self.settings.ready_after_s
             self._show_running(held)
             return
-        threading.Thread(target=self._run_process, args=(held, runner), name="pod", daemon=True).start()
+        held.runner = runner
+        self._in_thread(lambda: self._run_process(held, runner))
 
     def _run_process(self, held: _Held, runner: Runner) -> None:
         try:
-            address = runner.start(held.pod)
+            held.address = runner.start(held.pod)
         except (OSError, RuntimeError, ValueError) as error:  # a container that does not start
             held.trouble = str(error) or type(error).__name__
-        else:
-            held.address = address
-            held.ready_s = time.monotonic() + self.settings.ready_after_s
+        held.ready_s = time.monotonic() + self.settings.ready_after_s
+        if self._held.get(held.pod["metadata"]["uid"]) is not held:  # taken out meanwhile
+            self._stop(held, 0.0)
         self.api.store.nudge()
+
+    def _stop(self, held: _Held, grace_s: float) -> None:
+        """Ends a pod's process once, if it has one, in a thread that tells when it is over."""
+        runner = held.runner
+        if runner is None or held.address is None or held.stopping:
+            return
+        held.stopping = True
+
+        def stop() -> None:
+            runner.stop(held.pod, grace_s)
+            held.ends_s = time.monotonic()
+            self.api.store.nudge()
+
+        self._in_thread(stop)
+
+    def _in_thread(self, work: Callable[[], None]) -> None:
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        thread = threading.Thread(target=work, name="pod", daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _run(self, held: _Held, now_s: float) -> None:
         if held.pod["status"].get("phase") != "Running":
@@ -202,25 +234,18 @@ class Node:
         grace_s = float(meta.get("deletionGracePeriodSeconds", 0))
         if held.ends_s is None:
             wait_s = grace_s if self.settings.exit_after_s is None else min(grace_s, self.settings.exit_after_s)
-            held.ends_s = now_s + wait_s
-            if self.settings.runner is not None and held.address is not None:
-                held.ends_s = now_s + 3600.0
-                arguments = (held, self.settings.runner, grace_s)
-                threading.Thread(target=self._stop_process, args=arguments, name="pod", daemon=True).start()
+            held.ends_s = now_s + (grace_s if held.runner else wait_s)
+        if held.runner is not None and held.address is not None and not held.stopping:
+            held.ends_s = now_s + _FOREVER_S  # until its process has ended
+            self._stop(held, grace_s)
         if now_s >= held.ends_s and not meta.get("finalizers"):
             self.api.remove(named("pods"), meta["namespace"], meta["name"])
-
-    def _stop_process(self, held: _Held, runner: Runner, grace_s: float) -> None:
-        runner.stop(held.pod, grace_s)
-        held.ends_s = time.monotonic()
-        self.api.store.nudge()
 
     def _forget(self, pod: Object) -> None:
         """A pod that was taken out at once leaves its process to be killed."""
         held = self._held.pop(pod["metadata"]["uid"], None)
-        if held and held.address and held.ends_s is None and self.settings.runner is not None:
-            arguments = (held.pod, 0.0)
-            threading.Thread(target=self.settings.runner.stop, args=arguments, name="pod", daemon=True).start()
+        if held is not None:
+            self._stop(held, 0.0)
 
     def _status(self, pod: Object, part: Object) -> Object:
         meta, status = pod["metadata"], pod["status"] | part

@@ -141,6 +141,27 @@ def _processes(cluster: Cluster) -> None:
     until(lambda: not slices())
 
 
+def _deleted_while_starting(cluster: Cluster) -> None:
+    started = threading.Event()
+
+    class Loading(_Listeners):
+        def start(self, pod: Object) -> Address:
+            assert started.wait(20)
+            return super().start(pod)
+
+    ask, runner = asking(cluster), Loading()
+    _double(cluster).set(runner=runner)
+    ask.apply("deployments", "web", deployment(), "me")
+    [pod] = until(lambda: [p for p in ask.list("pods").body["items"] if p["spec"].get("nodeName")])
+    ask.patch("deployments", "web", {"spec": {"replicas": 0}})
+    name = pod["metadata"]["name"]
+    until(lambda: ask.get("pods", name).body["metadata"].get("deletionTimestamp"))
+    started.set()
+    until(lambda: ask.get("pods", name).code == 404)
+    until(lambda: runner.stopped)
+    assert runner.open == {}
+
+
 def _broken_process(cluster: Cluster) -> None:
     class Broken(_Listeners):
         def start(self, pod: Object) -> Address:
@@ -195,6 +216,11 @@ ROWS = [
         "a pod runs a real process, on a port of its own",
         "https://kubernetes.io/docs/concepts/services-networking/service/#services-without-selectors",
         _processes,
+    ),
+    _row(
+        "a pod deleted while it starts leaves no process",
+        "https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/#pod-termination",
+        _deleted_while_starting,
     ),
     _row(
         "a process that does not start is waited for",

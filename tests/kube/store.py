@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tests.kube import failures
 from tests.kube.resources import Object, Resource
 
-KEPT = 5_000
+KEPT = 2_000
 Key = tuple[str, str, str]  # qualified resource, namespace ("" for the cluster), name
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -168,7 +169,9 @@ def until(true: Callable[[], Any], what: str, seconds: float = 15.0) -> None:
 
 
 def replicas(connection: Connection) -> dict[str, int]:
-    """By variant, of the Deployments that have any."""
+    """By variant, of all Deployments that have any."""
     found = connection.get(connection.path("apps/v1", "deployments"))["items"]
-    counts = {item["metadata"]["annotations"][names.VARIANT]: item["spec"]["replicas"] for item in found}
-    return {variant: count for variant, count in counts.items() if count}
+    counts: Counter[str] = Counter()
+    for item in found:
+        counts[item["metadata"]["annotations"][names.VARIANT]] += item["spec"]["replicas"]
+    return dict(+counts)

@@ -58,6 +58,11 @@ class Routers:
     def plans(self) -> list[dict[str, Any]]:
         return [httpx.get(f"{urls.tells}/plan", trust_env=False).json() for urls in self.world.pods.routers.values()]
 
+    def count(self) -> bool:
+        """Whether each knows a whole second by now: before its first one it counts for nobody."""
+        found = [httpx.get(f"{urls.tells}/arrivals", trust_env=False) for urls in self.world.pods.routers.values()]
+        return all(arrivals.json()["counts"] for arrivals in found)
+
     def follow(self, revision: int, one: str, two: int = 1) -> bool:
         """Whether each routes by that plan: stage one to pods of that Deployment alone, all of them that are ready."""
         ready = sorted(self.world.ready_pods(one))
@@ -99,6 +104,7 @@ def test_no_request_is_lost_while_pods_come_and_go_and_the_plan_changes(pipeline
     routers = Routers(pipeline)
     small_name, large_name = (names.deployment(PIPELINE, server) for server in (SMALL, LARGE))
     eventually(lambda: routers.follow(0, small_name), "without a plan what is ready serves")
+    eventually(routers.count, "a whole second of both routers")
     urls = list(pipeline.pods.routers.values())
     assert httpx.get(f"{urls[0].pipeline}/v2/health/ready", trust_env=False).status_code == 200
     through = by_proxy(pipeline.connection)

@@ -6,10 +6,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
+from ipa.adapters.trace_files import write_bytes
 from ipa.domain import ForecastSettings
 from ipa.errors import UsageError
-from ipa.forecast import PREDICTORS, Predictor
+from ipa.forecast import PREDICTORS
+from ipa.forecast.contenders import Contender
+from ipa.forecast.model_file import ModelFile, parse, serialise
 
 
 def model_content(predictor: str, file: Path | None = None) -> bytes | None:
@@ -45,8 +49,9 @@ def forecast_with(settings: ForecastSettings, text: str) -> ForecastSettings:
     return replace(settings, predictor=name, quantile=quantile, model=model_content(name))
 
 
-def predictors_named(names: Sequence[str] | None, files: Sequence[str]) -> dict[str, Predictor]:
-    """Those of `names`, by default all that need not know the future. `files`: P=FILE, what P was trained to.
+def contenders(names: Sequence[str] | None, files: Sequence[str], *, elsewhere: bool) -> dict[str, Contender]:
+    """Those of `names`, by default all that need not know the future. `files`: P=FILE, what P was trained to, on the
+    trace that it is compared on unless `elsewhere`.
 
     Raises UsageError for names, and ConfigError for files, that do not fit.
     """
@@ -63,4 +68,29 @@ def predictors_named(names: Sequence[str] | None, files: Sequence[str]) -> dict[
                 f"--model {text!r}: must be P=FILE, P one of {', '.join(trained) or 'none: no trained one'}"
             )
         file_of[name] = Path(file)
-    return {name: PREDICTORS[name].make(model_content(name, file_of.get(name))) for name in chosen}
+    return {name: _contender(name, file_of.get(name), elsewhere=elsewhere) for name in chosen}
+
+
+def _contender(name: str, file: Path | None, *, elsewhere: bool) -> Contender:
+    content = model_content(name, file)
+    model = None if content is None else parse(content, name)
+    return Contender(PREDICTORS[name].make(content), model, trained_here=file is not None and not elsewhere)
+
+
+def write_model(path: Path, model: ModelFile) -> dict[str, Any]:
+    """What was written, as a document. Raises UsageError."""
+    content = serialise(model)
+    write_bytes(path, content)
+    split = model.split
+    return {
+        "file": str(path),
+        "predictor": model.predictor,
+        "seed": model.seed,
+        "fitted": [split.start_s, split.held_back_s],
+        "held_back": [split.held_back_s, split.end_s],
+        "horizons_s": list(model.horizons_s),
+        "dampings": list(model.dampings),
+        "made_with": model.made_with,
+        "counts_sha256": model.counts_sha256,
+        "bytes": len(content),
+    }

@@ -59,6 +59,11 @@ def check_out(path: Path) -> None:
     """Raises UsageError, before any work, for a file that cannot be written as counts."""
     if path.name.lower().endswith((".tbz2", ".tar.bz2")):
         raise UsageError(f"{path}: traces are written as text or .csv")
+    check_place(path)
+
+
+def check_place(path: Path) -> None:
+    """Raises UsageError for a folder, or a file in a folder that does not exist."""
     if path.is_dir() or not path.parent.is_dir():
         raise UsageError(f"{path}: {'is a folder' if path.is_dir() else f'the folder {path.parent} does not exist'}")
 
@@ -80,10 +85,15 @@ def write_counts(path: Path, counts: Counts) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
+    """As `write_bytes`, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, content: bytes) -> None:
     """Replace `path` in one step: a reader, or a run cut short, sees the old file or the new one, never a part."""
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_text(text, encoding="utf-8")
+        part.write_bytes(content)
         part.replace(path)
     except OSError as error:
         raise UsageError(f"{path}: cannot be written: {error.strerror}") from error

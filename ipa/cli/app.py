@@ -56,6 +56,10 @@ app.add_typer(trace, name="trace")
 app.add_typer(forecast, name="forecast")
 
 
+EXTRAS = {"kubernetes": "kubernetes", "lightgbm": "forecast", "torch": "lstm"}
+"""What to install for a package that not everybody wants."""
+
+
 def _version(asked: bool) -> None:
     if asked:
         from importlib.metadata import version
@@ -88,5 +92,6 @@ def main() -> None:
     except ModuleNotFoundError as error:
         if error.name is None or error.name.partition(".")[0] == "ipa":
             raise
-        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[serve,plot,kubernetes]'\n")
+        extra = EXTRAS.get(error.name, "serve,plot")
+        sys.stderr.write(f"ipa: this needs the package {error.name!r}: pip install 'ipa[{extra}]'\n")
         sys.exit(1)

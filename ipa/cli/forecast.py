@@ -1,15 +1,53 @@
-"""`ipa forecast compare`: predictors of the load, judged by a trace."""
+"""`ipa forecast train|compare`: predictors of the load, trained on a trace and judged by one."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from ipa.cli.options import Output
 
-forecast = typer.Typer(help="Predictors of the load: compare them.", no_args_is_help=True, rich_markup_mode=None)
+forecast = typer.Typer(
+    help="Predictors of the load: train and compare them.", no_args_is_help=True, rich_markup_mode=None
+)
+
+
+@forecast.command()
+def train(
+    trace: Annotated[str, typer.Argument(metavar="TRACE", help="As in ipa load, FILE@START:END …", show_default=False)],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Model file to write, .json.gz.", show_default=False)
+    ],
+    predictor: Annotated[Literal["lightgbm", "lstm"], typer.Option(help="What to train.")] = "lightgbm",
+    train: Annotated[
+        str | None, typer.Option("--train", metavar="START:END", help="Seconds to train on; default: two thirds.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the arrivals and of the training.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite FILE.")] = False,
+    output: Output = "table",
+) -> None:
+    """Train a predictor on a part of a trace.
+
+    The last fifth of it is held back: it says when to stop, and how far forecasts fall from the truth. One seed, one
+    model. lightgbm needs the extra `forecast`, lstm the extra `lstm`; using a model file needs neither.
+    """
+    from ipa.adapters.predictor_files import write_model
+    from ipa.adapters.trace_files import check_place, load_trace, refuse_existing
+    from ipa.forecast.training import TRAINERS
+    from ipa.forecast.training.held_back import split_of
+    from ipa.report.output import emit
+    from ipa.report.trace import print_table
+    from ipa.workload.description import trace_counts
+
+    check_place(out)
+    if not force:
+        refuse_existing(out)
+    counts = trace_counts(load_trace(trace), seed)
+    model = TRAINERS[predictor](counts, split_of(train, len(counts)), seed)
+    document = write_model(out, model)
+    emit(document, output, lambda: print_table(document))
 
 
 @forecast.command()
@@ -22,6 +60,9 @@ def compare(
         list[str] | None,
         typer.Option(metavar="P=FILE", help="What P was trained to, repeatable; default: what comes with ipa."),
     ] = None,
+    elsewhere: Annotated[
+        bool, typer.Option("--elsewhere", help="The FILEs of --model were trained on another trace.")
+    ] = False,
     held_out: Annotated[
         str | None, typer.Option(metavar="START:END", help="Seconds to judge by; default: the last third.")
     ] = None,
@@ -43,7 +84,7 @@ def compare(
     """
     import time
 
-    from ipa.adapters.predictor_files import predictors_named
+    from ipa.adapters.predictor_files import contenders
     from ipa.adapters.trace_files import load_trace
     from ipa.cli.planning import each_once
     from ipa.forecast.questions import ask_all, questions
@@ -55,7 +96,8 @@ def compare(
 
     if plot is not None:
         check_plot_file(plot)
-    chosen = predictors_named(None if predictor is None else each_once("--predictor", predictor), model or [])
+    names = None if predictor is None else each_once("--predictor", predictor)
+    chosen = contenders(names, model or [], elsewhere=elsewhere)
     asked = questions(
         list(chosen),
         horizons=each_once("--horizon", horizon),

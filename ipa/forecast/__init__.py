@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ipa.forecast import ar, ewma, last, maximum, mean, oracle
+from ipa.forecast import ar, boosted, ewma, last, lstm, maximum, mean, oracle
 from ipa.forecast.outlook import FloatArray, Outlook
 
 Predictor = Callable[[FloatArray, float], Outlook]
@@ -36,5 +36,7 @@ PREDICTORS: dict[str, Entry] = {
     "max": Entry(_as_it_is(maximum.predict), 1),
     "mean": Entry(_as_it_is(mean.predict), 1),
     "ar": Entry(_as_it_is(ar.predict), 4 * ar.BLOCK_S),
+    "lightgbm": Entry(boosted.make, boosted.HISTORY_S, "lightgbm.json.gz"),
+    "lstm": Entry(lstm.make, lstm.HISTORY_S, "lstm.json.gz"),
     "oracle": Entry(_as_it_is(oracle.predict), 1),
 }

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from ipa.durations import positive_duration_s
 from ipa.errors import UsageError
-from ipa.forecast import PREDICTORS, Predictor
+from ipa.forecast import PREDICTORS
 from ipa.forecast.comparison import Score, compare
+from ipa.forecast.contenders import Contender, check_unseen
 from ipa.forecast.outlook import IntArray
 from ipa.forecast.samples import samples
 
@@ -55,7 +56,7 @@ def questions(
     against = names[-1] if against is None else against
     if against not in names:
         raise UsageError(f"--against {against!r}: is not compared; one of {', '.join(names)}")
-    part = None if held_out is None else _range(held_out)
+    part = None if held_out is None else span("--held-out", held_out)
     return [
         Question(
             _seconds("--horizon", horizon), _whole("--damping", damping), window_s, every_s, part, quantile, against
@@ -66,13 +67,16 @@ def questions(
 
 
 def ask_all(
-    asked: Sequence[Question], predictors: Mapping[str, Predictor], counts: IntArray, cpu_s: Callable[[], float]
+    asked: Sequence[Question], contenders: Mapping[str, Contender], counts: IntArray, cpu_s: Callable[[], float]
 ) -> Iterator[Answer]:
-    """Raises UsageError where the held-out part is not in the trace or holds no window."""
+    """Raises UsageError where the held-out part is not in the trace, holds no window, or was seen in training."""
+    predictors = {name: contender.predict for name, contender in contenders.items()}
     for question in asked:
         start, end = question.held_out or (2 * len(counts) // 3, len(counts))
         if end > len(counts):
             raise UsageError(f"--held-out {start}:{end}: the trace ends after {len(counts)} s")
+        for name, contender in contenders.items():
+            check_unseen(name, contender, counts, (start, end))
         found = samples(
             counts // question.damping,
             start,
@@ -101,9 +105,10 @@ def _whole(option: str, text: str) -> int:
     return int(text)
 
 
-def _range(text: str) -> tuple[int, int]:
+def span(option: str, text: str) -> tuple[int, int]:
+    """START:END in seconds. Raises UsageError naming the option, the value and the rule."""
     start, colon, end = text.partition(":")
     numbers = [each for each in (start, end) if each.isascii() and each.isdecimal() and len(each) <= 12]
     if not colon or len(numbers) != 2 or int(start) >= int(end):
-        raise UsageError(f"--held-out {text!r}: must be START:END in whole seconds, END excluded and after START")
+        raise UsageError(f"{option} {text!r}: must be START:END in whole seconds, END excluded and after START")
     return int(start), int(end)

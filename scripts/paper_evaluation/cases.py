@@ -7,13 +7,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ipa.adapters.files import load_config
+from ipa.adapters.predictor_files import forecast_with
 from ipa.domain import Config, Fixed, Stage
 
 ROOT = Path(__file__).parent.parent.parent
 PIPELINES = ("video", "audio-qa", "audio-sent", "sum-qa", "nlp")
 SYSTEMS = ("auto", "fa2-low", "fa2-high", "rim")
 ORACLE = "oracle"
-PREDICTORS = ("last", "max", "mean", "ar", "ewma", ORACLE)
+PREDICTORS = ("last", "max", "mean", "ar", "lstm", "lightgbm", "lightgbm@0.9", "ewma", "ewma@0.9", ORACLE)
+"""As `ipa simulate --predictor` takes them, P or P@QUANTILE."""
 # Nobody measured how long the paper's variants take to start: one control interval is assumed. Stages change one after
 # another, so a change of two takes effect at the end of the horizon of 20 s.
 START_S = 10.0
@@ -29,7 +31,7 @@ RIM_AT_STEADY_LOW: Mapping[str, Mapping[str, int]] = {
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """`system`: a policy. `predictor`: one of forecast.predictor, or the oracle, which knows the future.
+    """`system`: a policy. `predictor`: one of PREDICTORS; the oracle knows the future.
 
     `start_s`: from a replica's start to its first request, for variants whose profile does not say. `weights`: α and β,
     by default the config's; the factors multiply them.
@@ -71,11 +73,10 @@ def configured(config: Config, case: Case) -> Config:
     if case.workload == "steady-low" and case.pipeline in RIM_AT_STEADY_LOW:
         policies["rim"] = {s: Fixed(replicas=n) for s, n in RIM_AT_STEADY_LOW[case.pipeline].items()}
     stages = tuple(_starting(stage, case.start_s) for stage in pipeline.stages)
-    predictor = config.forecast.predictor if case.predictor == ORACLE else case.predictor
     return replace(
         config,
         pipeline=replace(pipeline, objective=objective, policies=policies, stages=stages),
-        forecast=replace(config.forecast, predictor=predictor),
+        forecast=config.forecast if case.predictor == ORACLE else forecast_with(config.forecast, case.predictor),
     )
 
 

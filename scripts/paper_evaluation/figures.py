@@ -102,7 +102,9 @@ def predictors(file: Path, cases: Sequence[Case], outcomes: Outcomes) -> None:
         for axis, (title, value) in zip(axes[:, column], (BARS[2], BARS[0]), strict=True):
             for name in PREDICTORS:
                 means = [fmean(value(outcomes[c]) for c in _at(cases, pipeline, name, s)) for s in STARTS_S]
-                axis.plot(STARTS_S, means, "o-", color=COLOURS[name], markersize=3, linewidth=1, label=name)
+                who, at, _ = name.partition("@")
+                line = "o--" if at else "o-"
+                axis.plot(STARTS_S, means, line, color=COLOURS[who], markersize=3, linewidth=1, label=name)
             axis.set_title(f"{pipeline}: {title}", fontsize=9)
             axis.set_xlabel("start of a replica, s", fontsize=8)
             axis.grid(visible=True, alpha=0.3)

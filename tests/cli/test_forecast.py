@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from ipa.cli.app import app
-from ipa.errors import UsageError
+from ipa.errors import ConfigError, UsageError
 
 RUN = CliRunner()
 
@@ -90,3 +93,80 @@ def test_what_cannot_be_asked_is_said_by_name(trace: str, words: list[str], said
     with pytest.raises(UsageError) as error:
         RUN.invoke(app, ["forecast", "compare", trace, *predictors, *words], catch_exceptions=False)
     assert said in str(error.value)
+
+
+def trained(trace: str, out: Path, *words: str) -> dict[str, object]:
+    found = RUN.invoke(
+        app, ["forecast", "train", trace, "--out", str(out), *words, "--output", "json"], catch_exceptions=False
+    )
+    assert found.exit_code == 0, found.output
+    document: dict[str, object] = json.loads(found.stdout)
+    return document
+
+
+def test_what_was_trained_can_be_compared_and_is_the_same_when_trained_again(trace: str, tmp_path: Path) -> None:
+    out, again = tmp_path / "model.json.gz", tmp_path / "again.json.gz"
+    said = trained(trace, out, "--seed", "5")
+    assert (said["predictor"], said["seed"], said["bytes"]) == ("lightgbm", 5, out.stat().st_size)
+    assert (said["fitted"], said["held_back"]) == ([0, 1920], [1920, 2400])
+    found = compared(trace, "--predictor", "ewma,lightgbm", "--model", f"lightgbm={out}")
+    assert isinstance(found["predictors"], list)
+    trained(trace, again, "--seed", "5", "--train", "0:2400")
+    assert again.read_bytes() == out.read_bytes()
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["again.json.gz", "model.json.gz"]
+
+
+def test_a_model_is_judged_by_what_it_has_not_seen_of_the_trace_that_it_names(trace: str, tmp_path: Path) -> None:
+    out, other = tmp_path / "model.json.gz", tmp_path / "other.txt"
+    trained(trace, out)
+    other.write_text(" ".join(["20"] * 3_600))
+    asked = ["--predictor", "ewma,lightgbm", "--model", f"lightgbm={out}"]
+    with pytest.raises(UsageError, match="--held-out 2000:3600: lightgbm was trained on seconds 0:2400 of this trace"):
+        compared(trace, *asked, "--held-out", "2000:3600")
+    with pytest.raises(UsageError, match="--model lightgbm: was not trained on seconds 0:2400 of this trace"):
+        compared(str(other), *asked)
+    assert compared(str(other), *asked, "--elsewhere")["windows"] == 107
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--train", "9:3"], "--train '9:3': must be START:END"),
+        (["--train", "0:9000"], "lie within the 3600 seconds of the trace"),
+        (["--train", "0:500"], "at least 20 are needed"),
+        (["--predictor", "lstm", "--train", "0:500"], "at least 20 are needed"),
+        (["--out", "no/such/folder.gz"], "the folder no/such does not exist"),
+        (["--out", "."], "is a folder"),
+    ],
+)
+def test_what_cannot_be_trained_is_said_by_name(trace: str, tmp_path: Path, words: list[str], said: str) -> None:
+    out = [] if "--out" in words else ["--out", str(tmp_path / "model.json.gz")]
+    with pytest.raises(UsageError) as error:
+        RUN.invoke(app, ["forecast", "train", trace, *out, *words], catch_exceptions=False)
+    assert said in str(error.value)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_overwritten_only_by_force(trace: str, tmp_path: Path) -> None:
+    out = tmp_path / "model.json.gz"
+    out.write_text("mine")
+    with pytest.raises(UsageError, match="exists; --force overwrites it"):
+        trained(trace, out)
+    assert out.read_text() == "mine"
+    trained(trace, out, "--force")
+    assert out.read_bytes() != b"mine"
+
+
+def test_a_damaged_file_is_refused(trace: str, tmp_path: Path) -> None:
+    file = tmp_path / "model.json.gz"
+    file.write_bytes(b"\x1f\x8b")
+    with pytest.raises(ConfigError, match="lightgbm model file"):
+        RUN.invoke(app, ["forecast", "compare", trace, "--model", f"lightgbm={file}"], catch_exceptions=False)
+
+
+def test_training_the_network_says_what_to_install(trace: str, tmp_path: Path) -> None:
+    if find_spec("torch"):
+        pytest.skip("torch is installed")
+    words = ["forecast", "train", trace, "--predictor", "lstm", "--out", str(tmp_path / "lstm.json.gz")]
+    found = subprocess.run([sys.executable, "-m", "ipa", *words], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stderr) == (1, "ipa: this needs the package 'torch': pip install 'ipa[lstm]'\n")

@@ -116,7 +116,7 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
         (
             {"forecast": {"predictor": "tea"}},
             "forecast.predictor",
-            "'tea' is not known: one of ewma, last, max, mean, ar, oracle",
+            "'tea' is not known: one of ewma, last, max, mean, ar, lightgbm, lstm, oracle",
         ),
         ({"latency": {"model": "cubic"}}, "latency.model", "'cubic' is not known: one of table, linear, quadratic"),
         ({"stages": []}, "stages", "must not be empty"),

@@ -17,6 +17,7 @@ def main(folder: Path) -> None:
     signals = {signal.SIGTERM, signal.SIGINT}
     signal.pthread_sigmask(signal.SIG_BLOCK, signals)
     double = Double(certificate(folder))
+    double.set_capacity(64)  # as any real node has an end
     try:
         sys.stdout.write(f"export KUBECONFIG={double.write_kubeconfig(folder / 'kubeconfig', 'default')}\n")
         sys.stdout.flush()

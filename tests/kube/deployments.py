@@ -14,6 +14,8 @@ from tests.kube import rollout
 from tests.kube.api import SYSTEM, Api, Options
 from tests.kube.conditions import reference, set_condition, without_condition
 from tests.kube.events import emit
+from tests.kube.failures import Refused
+from tests.kube.loops import RETRY_S
 from tests.kube.resources import Object, named
 from tests.kube.rollout import Size
 from tests.kube.store import Change
@@ -49,7 +51,10 @@ class Deployments:
             with self.api.store.changed:
                 live = self.api.store.get(named("deployments"), *key)
                 if live is not None and not live["metadata"].get("deletionTimestamp"):
-                    self._reconcile(live, now_s)
+                    try:
+                        self._reconcile(live, now_s)
+                    except Refused:  # as in a namespace that is going: try again, as every controller does
+                        self._again[key] = now_s + RETRY_S
         return min(self._again.values(), default=None)
 
     def _reconcile(self, deployment: Object, now_s: float) -> None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 
 from tests.kube.api import Api, Options
 from tests.kube.conditions import is_true, reference
+from tests.kube.failures import Refused
+from tests.kube.loops import RETRY_S
 from tests.kube.node import Node
 from tests.kube.objects import suffix
 from tests.kube.resources import Object, named
@@ -42,8 +44,11 @@ class EndpointSlices:
             with self.api.store.changed:
                 service = self.api.store.get(named("services"), *key)
                 if service is not None and service["spec"].get("selector"):
-                    self._reconcile(service)
-        return None
+                    try:
+                        self._reconcile(service)
+                    except Refused:  # as in a namespace that is going
+                        self._dirty.add(key)
+        return now_s + RETRY_S if self._dirty else None
 
     def _reconcile(self, service: Object) -> None:
         namespace = service["metadata"]["namespace"]

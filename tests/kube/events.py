@@ -5,9 +5,11 @@ https://kubernetes.io/docs/reference/kubernetes-api/cluster-resources/event-v1/
 
 from __future__ import annotations
 
+import contextlib
 import uuid
 
 from tests.kube.api import Api, Options
+from tests.kube.failures import Refused
 from tests.kube.objects import now_text
 from tests.kube.resources import Object, named
 
@@ -27,4 +29,5 @@ def emit(api: Api, about: Object, kind: str, reason: str, message: str, componen
     body: Object = {"metadata": {"name": f"{meta['name']}.{uuid.uuid4().hex[:16]}"}, "involvedObject": involved}
     body |= {"reason": reason, "message": message, "type": kind, "count": 1, "source": {"component": component}}
     body |= {"firstTimestamp": now_text(), "lastTimestamp": now_text(), "reportingComponent": component}
-    api.create(events, namespace, body, options)
+    with contextlib.suppress(Refused):  # events are best effort: a namespace that is going takes none
+        api.create(events, namespace, body, options)

@@ -11,6 +11,8 @@ from typing import Protocol
 from tests.kube.failures import Refused
 from tests.kube.store import Change, Store
 
+RETRY_S = 0.2  # how soon a controller tries again what was refused
+
 
 class Controller(Protocol):
     """A control loop: `hear` marks what a change concerns, `step` does what is due and says when to come again."""

@@ -14,11 +14,11 @@ from tests.kube.api import SYSTEM, Api, Options
 from tests.kube.conditions import is_true, reference, set_condition, without_condition
 from tests.kube.events import emit
 from tests.kube.failures import Refused
+from tests.kube.loops import RETRY_S
 from tests.kube.resources import Object, named
 from tests.kube.store import Change
 
 _STATUS = Options("kube-controller-manager", "status")
-_RETRY_S = 0.2
 
 
 @dataclass
@@ -74,7 +74,7 @@ class ReplicaSets:
             except Refused as refused:
                 said = f"Error creating: {refused.message}"
                 emit(self.api, rs, "Warning", "FailedCreate", said, "replicaset-controller")
-                self._again[(namespace, rs["metadata"]["name"])] = time.monotonic() + _RETRY_S
+                self._again[(namespace, rs["metadata"]["name"])] = time.monotonic() + RETRY_S
                 return refused.message
         return ""
 

@@ -86,6 +86,8 @@ def _namespaces(cluster: Cluster) -> None:
     until(lambda: ask.raw("GET", f"{path}/configmaps/kube-root-ca.crt").code == 200)
     held = config_map("a") | {"metadata": {"name": "a", "finalizers": ["example.com/hold"]}}
     assert ask.raw("POST", f"{path}/configmaps", held).code == 201
+    workload = {"apiVersion": "apps/v1", "kind": "Deployment"} | deployment(replicas=1)
+    assert ask.raw("POST", f"/apis/apps/v1/namespaces/{other}/deployments", workload).code == 201
     assert ask.delete("namespaces", other).code == 200
     going = ask.get("namespaces", other).body
     assert going["status"]["phase"] == "Terminating"

@@ -143,7 +143,8 @@ def _terminating(cluster: Cluster) -> None:
     assert going.body["metadata"]["deletionGracePeriodSeconds"] == 1
     assert going.body["metadata"]["deletionTimestamp"]
     until(lambda: len([p for p in _pods(ask) if "deletionTimestamp" not in p["metadata"]]) == 1)
-    assert ask.get("pods", name).code == 200  # replaced at once, still there for its grace
+    if cluster.double is not None:  # elsewhere the process may have heard SIGTERM already
+        assert ask.get("pods", name).code == 200  # replaced at once, still there for its grace
     until(lambda: ask.get("pods", name).code == 404)
 
 

@@ -211,8 +211,10 @@ def test_several_pipelines_live_in_one_process(configs: list[Path], connection: 
 
 
 def test_once_is_one_decision_without_a_lease_that_stays(ipa: Ipa, configs: list[Path], connection: Connection) -> None:
-    done = ipa("adapt", configs[0], "--once", "--output", "json")
+    file = configs[0].with_name("decisions.jsonl")
+    done = ipa("adapt", configs[0], "--once", "--output", "json", "--journal", file)
     assert done.returncode == 0, done.stderr
+    assert journal.read(connection, "one") == tuple(file.read_text().splitlines())
     assert json.loads(done.stdout)["outcome"]["applied"]
     assert replicas(connection) == {"large": 1}
 

@@ -105,5 +105,7 @@ def test_every_command_works(block: str, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_tool_has_its_section() -> None:
-    for command in ("profile", "fit", "solve", "serve", "router", "load", "trace", "adapt", "simulate", "report"):
+    working = ("profile", "fit", "solve", "serve", "router", "load", "trace", "adapt", "simulate", "report")
+    operating = ("manifests", "replica", "status", "history", "rollback")
+    for command in (*working, *operating):
         assert f"### `ipa {command}`" in README

@@ -58,7 +58,7 @@ def table(document: dict[str, Any]) -> None:
 
     console = stdout_console()
     said = "ready" if document["ready"] else "not ready" if document["plan"] else "nothing runs"
-    grid = Table(title=f"{document['pipeline']} on {document['where']}: {said}", title_justify="left")
+    grid = Table(title=f"{document['pipeline']}, {document['where']}: {said}", title_justify="left")
     for name in ("stage", "variant", "hardware"):
         grid.add_column(name)
     for name in ("cores", "batch", "ready"):

@@ -115,7 +115,7 @@ def test_what_runs_what_was_decided_and_the_way_back(in_cluster: Path) -> None:
 @pytest.mark.cluster
 def test_for_people_it_is_tables(in_cluster: Path) -> None:
     shown = run("status", in_cluster)
-    assert "video on namespace" in shown.out
+    assert "video, namespace" in shown.out
     assert "1/1" in shown.out
     assert "controlled by nobody" in shown.out
     assert "applied detect 1×yolov5s" in " ".join(run("history", in_cluster).out.split())

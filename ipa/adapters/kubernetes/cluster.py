@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from ipa.adapters.kubernetes import journal
 from ipa.adapters.kubernetes import learned as lessons
 from ipa.adapters.kubernetes import record as records
 from ipa.adapters.kubernetes.connection import Refused
@@ -21,6 +22,7 @@ from ipa.adapters.kubernetes.way import Size
 from ipa.domain import Allocation, Constraints, Plan
 from ipa.errors import ServingError, Unavailable
 from ipa.ports import Outcome
+from ipa.report.adapt import by_hand
 
 _log = logging.getLogger(__name__)
 
@@ -120,8 +122,16 @@ class KubernetesCluster:
         self._why = why
 
     def apply(self, plan: Plan) -> Outcome:
+        """What is applied once is recorded here; whoever leads for long keeps a journal of every turn."""
+        decided_on = self._record.revision if self._looked else None
+        once = self.elector is not None and not self.elector.running
+        before = self.live() if once else None
         with self._leading():
-            return roll_out(self.world, plan, self._why, self._record.revision if self._looked else None)
+            outcome = roll_out(self.world, plan, self._why, decided_on)
+            if once:
+                line = by_hand(self.world.pipeline, self.world.wall_s(), before, plan, self._why, outcome)
+                journal.write(self.world.connection, self.world.pipeline, [journal.as_line(line)])
+        return outcome
 
     def try_out(self, plan: Plan) -> Outcome:
         """What the server says to `plan`; nothing is changed."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ipa.adapters.clock import StoppableClock
-from ipa.adapters.clusters import Controlled, Terms
+from ipa.adapters.clusters import Controlled, Recorder, Terms
 from ipa.adapters.controller_metrics import ControllerMetrics, served
 from ipa.adapters.journal import Journal
 from ipa.adapters.kubernetes.cluster import KubernetesCluster
@@ -69,8 +70,10 @@ def _controlled(
     world = _surroundings(config, connection, elector, pause)
     cluster = KubernetesCluster(world, elector)
     monitor = stack.enter_context(closing(_monitor(config, connection)))
-    if elector is not None and not terms.once:
+    if elector is not None:
         stack.callback(elector.stop)
+        if terms.once:  # its only turn waits for a lease whose holder may have died
+            elector.acquire(terms.clock.pause)
         elector.start()
     return Controlled(
         cluster,
@@ -91,11 +94,22 @@ def _surroundings(
     return Surroundings(config, guarded, pause, Events(connection).tell)
 
 
-def _journal(terms: Terms, world: Surroundings, elector: Elector | None, stack: ExitStack) -> Journal | ClusterJournal:
-    """A file where one is named, else the ConfigMap."""
-    if terms.journal is not None:
-        return stack.enter_context(closing(Journal(terms.journal)))
-    return ClusterJournal(world.connection, world.pipeline, elector)
+def _journal(terms: Terms, world: Surroundings, elector: Elector | None, stack: ExitStack) -> Recorder:
+    """The ConfigMap that `ipa history` reads, and also a file where one is named."""
+    in_cluster = ClusterJournal(world.connection, world.pipeline, elector)
+    if terms.journal is None:
+        return in_cluster
+    return _Both(in_cluster, stack.enter_context(closing(Journal(terms.journal))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Both:
+    first: Recorder
+    second: Recorder
+
+    def append(self, document: Mapping[str, Any]) -> None:
+        self.first.append(document)
+        self.second.append(document)
 
 
 def _monitor(config: Config, connection: Connection) -> OpenMonitor:

@@ -81,7 +81,7 @@ def _notes(seen: Seen, record: Record) -> Iterator[str]:
 def _learned(record: Record) -> Iterator[str]:
     now = lessons.in_force(record.learned, datetime.now(UTC).timestamp())
     for bar in now.bars:
-        what = f"{bar.stage} {bar.variant} ({bar.hardware}, {bar.cores} cores)"
+        what = f"{bar.stage} {bar.variant} ({bar.hardware}, {bar.cores} core{'s' * (bar.cores > 1)})"
         yield f"{what} gets no more replicas {_until(bar.until_s)}: {bar.why}"
     if now.room is not None:
         yield f"no more than {now.room.cores} cores are planned {_until(now.room.until_s)}: {now.room.why}"

@@ -52,7 +52,7 @@ def test_what_it_left_is_barred_and_what_it_returned_to_is_not(connection: Conne
     roll_back(connection, toy(), OLD, WHY, StoppableClock())
     found = status(connection, toy())
     assert [bar.variant for bar in records.read(connection, "toy").learned.bars] == ["large"]
-    assert any(note.startswith("detect large (cpu, 1 cores) gets no more replicas until") for note in found.notes)
+    assert any(note.startswith("detect large (cpu, 1 core) gets no more replicas until") for note in found.notes)
 
 
 def test_a_controller_that_runs_does_it_and_does_not_return(connection: Connection) -> None:

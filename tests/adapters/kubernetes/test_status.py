@@ -51,10 +51,10 @@ def test_a_stage_without_a_replica_is_not_ready(connection: Connection) -> None:
 def test_pods_without_a_place_are_named(connection: Connection, double: Double) -> None:
     double.set_capacity(2)
     install(connection, toy(), START)
+    until(lambda: sum(each.ready for each in status(connection, toy()).running) == 2, "what has a place")
     until(lambda: status(connection, toy()).notes, "a pod without a place")
     found = status(connection, toy())
     assert not found.ready
-    assert sum(each.ready for each in found.running) == 2
     assert any("Insufficient cpu" in note for note in found.notes)
 
 

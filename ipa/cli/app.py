@@ -56,7 +56,7 @@ app.add_typer(trace, name="trace")
 app.add_typer(forecast, name="forecast")
 
 
-EXTRAS = {"kubernetes": "kubernetes", "lightgbm": "forecast", "torch": "lstm"}
+EXTRAS = {"lightgbm": "forecast", "torch": "lstm", "kubernetes": "kubernetes", "urllib3": "kubernetes"}
 """What to install for a package that not everybody wants."""
 
 

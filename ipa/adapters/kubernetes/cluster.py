@@ -12,11 +12,13 @@ from ipa.adapters.kubernetes import learned as lessons
 from ipa.adapters.kubernetes import record as records
 from ipa.adapters.kubernetes.connection import Refused
 from ipa.adapters.kubernetes.elector import Elector, NotLeading
+from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.observe import Seen
 from ipa.adapters.kubernetes.record import Record
 from ipa.adapters.kubernetes.rollout import SCARCE_SHARE, Surroundings, roll_out, try_out
 from ipa.adapters.kubernetes.standing import live_plan, running_rows, standing
-from ipa.adapters.kubernetes.stuck import placed_cores, scarcity
+from ipa.adapters.kubernetes.stuck import placed_cores, scarcity, stuck
+from ipa.adapters.kubernetes.way import Size
 from ipa.domain import Allocation, Constraints, Plan
 from ipa.errors import ServingError, Unavailable
 from ipa.ports import Outcome
@@ -78,6 +80,9 @@ class KubernetesCluster:
         share = SCARCE_SHARE if self._scarcity() else 1.0
         return waited_s >= share * self.world.config.cluster.ready_timeout_s
 
+    def _wanted(self) -> dict[Server, Size]:
+        return {d.server: Size(d.replicas, d.cores) for d in self._seen.deployments if d.replicas}
+
     def _scarcity(self) -> str:
         waiting = [d for d in self._seen.deployments if d.replicas and not d.complete]
         return scarcity(waiting, self._seen.pods or ())
@@ -97,6 +102,9 @@ class KubernetesCluster:
         if self._overdue() and (scarce := self._scarcity()):
             cores, why = placed_cores(self._seen.pods or ()), scarce
             self._tell_once("NoRoom", why)
+        elif self._overdue() and (hangs := stuck(self._seen, self._wanted())) is not None:
+            why = hangs.why
+            self._tell_once("NotReady", why)
         return Constraints(cores=cores, barred=barred, why=why)
 
     def _tell_once(self, reason: str, message: str) -> None:
@@ -115,10 +123,11 @@ class KubernetesCluster:
 
     def apply(self, plan: Plan) -> Outcome:
         """What is applied once is recorded here; whoever leads for long keeps a journal of every turn."""
+        decided_on = self._record.revision if self._looked else None
         once = self.elector is not None and not self.elector.running
         before = self.live() if once else None
         with self._leading():
-            outcome = roll_out(self.world, plan, self._why)
+            outcome = roll_out(self.world, plan, self._why, decided_on)
             if once:
                 line = by_hand(self.world.pipeline, self.world.wall_s(), before, plan, self._why, outcome)
                 journal.write(self.world.connection, self.world.pipeline, [journal.as_line(line)])

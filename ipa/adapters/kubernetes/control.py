@@ -69,8 +69,10 @@ def _controlled(
     world = _surroundings(config, connection, elector, pause)
     cluster = KubernetesCluster(world, elector)
     monitor = stack.enter_context(closing(_monitor(config, connection)))
-    if elector is not None and not terms.once:
+    if elector is not None:
         stack.callback(elector.stop)
+        if terms.once:  # its only turn waits for a lease whose holder may have died
+            elector.acquire(terms.clock.pause)
         elector.start()
     return Controlled(
         cluster,

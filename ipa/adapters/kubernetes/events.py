@@ -29,7 +29,7 @@ BURST, REFILL_S = 25, 300.0
 REMEMBERED = 512
 LONGEST_MESSAGE = 1000
 """The API server takes 1024 bytes (k8s.io/kubernetes/pkg/apis/core/validation/events.go)."""
-WARNINGS = frozenset({"NotChanged", "Drift", "NoRoom", "Refused"})
+WARNINGS = frozenset({"NotChanged", "NotReady", "Drift", "NoRoom"})
 
 
 @dataclass(slots=True)

@@ -34,10 +34,10 @@ class ClusterJournal:
         self._last = ""
 
     def append(self, document: Mapping[str, Any]) -> None:
-        """Records what was applied or tried, and the first turn of each hold; the turns between say nothing new."""
-        kind = re.sub(r"[\d.]+", "#", str(document["reason"]))
-        news = document["apply"] is not None or (kind != self._last and kind.startswith("held"))
-        self._last = kind
+        """Records what was applied, and the first turn of each hold and of each failure; the others are no news."""
+        said = _said(document)
+        news = _is_applied(document) or (said != self._last and (document["apply"] or said.startswith("held")))
+        self._last = said
         if self._elector is None or (self._elector.running and not self._elector.leads()):
             return
         if news:
@@ -55,6 +55,16 @@ class ClusterJournal:
             _log.warning("%s: the journal is not written yet: %s", self._pipeline, error)
             return
         self._pending.clear()
+
+
+def _is_applied(document: Mapping[str, Any]) -> bool:
+    return bool((document.get("outcome") or {}).get("applied"))
+
+
+def _said(document: Mapping[str, Any]) -> str:
+    """Reason and outcome without their figures, which differ at every turn."""
+    detail = (document.get("outcome") or {}).get("detail", "")
+    return re.sub(r"[\d.]+", "#", f"{document['reason']}: {detail}")
 
 
 def as_line(document: Mapping[str, Any]) -> str:

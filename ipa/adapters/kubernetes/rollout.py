@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from ipa.adapters.kubernetes import learned as lessons
 from ipa.adapters.kubernetes import record as records
-from ipa.adapters.kubernetes.apply import refuse_autoscaled, refuse_foreign, set_size
-from ipa.adapters.kubernetes.connection import Connection
+from ipa.adapters.kubernetes.apply import CONFLICTS, refuse_autoscaled, refuse_foreign, set_size
+from ipa.adapters.kubernetes.connection import Connection, Refused
 from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.observe import Deployment, Seen, observe
 from ipa.adapters.kubernetes.record import Record, Rows
@@ -60,13 +60,17 @@ class Surroundings:
         return observe(self.connection, self.pipeline, stages, with_pods=with_pods)
 
 
-def roll_out(world: Surroundings, plan: Plan, why: str) -> Outcome:
+def roll_out(world: Surroundings, plan: Plan, why: str, decided_on: int | None = None) -> Outcome:
     """Moves to `plan`; back to the last good plan if that does not become ready in time, or finds no room.
 
+    `decided_on`: the revision of the record that the decision saw. Where somebody has written another one since, as
+    `ipa rollback` does, nothing is done: the next turn decides anew. None is whatever is there.
     Raises Unavailable, Refused or ServingError where it can neither go on nor go back; the next turn then restores.
     """
     began_s = world.monotonic_s()
     seen, record = world.look(), records.read(world.connection, world.pipeline)
+    if decided_on is not None and record.revision != decided_on:
+        raise Unavailable(f"the plan of record was changed meanwhile, from revision {decided_on} to {record.revision}")
     touched = [seen.of(server_of(a)) for a in plan.allocations]
     refuse_foreign(seen.deployments)
     refuse_autoscaled(world.connection, seen.deployments)
@@ -191,7 +195,20 @@ class _Change:
         self.world.connection.sleep(self.world.config.cluster.router_switch_s)
 
     def _write(self, record: Record) -> None:
-        self.record = records.write(self.world.connection, self.world.pipeline, record)
+        """Again where somebody touched the ConfigMap; not where they wrote another plan."""
+        for _ in range(CONFLICTS):
+            try:
+                self.record = records.write(self.world.connection, self.world.pipeline, record)
+            except Refused as error:
+                if error.status != 409:
+                    raise
+            else:
+                return
+            there = records.read(self.world.connection, self.world.pipeline)
+            if there.revision != self.record.revision:
+                raise Unavailable(f"the plan of record was changed meanwhile, to revision {there.revision}")
+            record = replace(record, version=there.version)
+        raise Unavailable(f"the plan of record was touched by others {CONFLICTS} times while it was being written")
 
     # --- waiting ----------------------------------------------------------------------------------------------
 

@@ -19,7 +19,12 @@ pytestmark = pytest.mark.cluster
 
 
 def turn(reason: str, *, applied: bool = False) -> dict[str, Any]:
-    return {"reason": reason, "apply": [{"stage": "a"}] if applied else None}
+    outcome = {"applied": True, "detail": ""} if applied else None
+    return {"reason": reason, "apply": [{"stage": "a"}] if applied else None, "outcome": outcome}
+
+
+def failed(detail: str) -> dict[str, Any]:
+    return turn("nothing runs yet", applied=True) | {"outcome": {"applied": False, "detail": detail}}
 
 
 def reasons(connection: Connection) -> list[str]:
@@ -31,7 +36,7 @@ def elector(connection: Connection) -> Elector:
     return Elector(connection, "toy")
 
 
-@given(st.lists(st.text(st.characters(blacklist_characters="\n"), max_size=20)), st.integers(0, 200))
+@given(st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n"), max_size=20)), st.integers(0, 200))
 def test_the_newest_lines_that_fit_are_kept(lines: list[str], most: int) -> None:
     kept = newest(lines, most)
     assert lines[len(lines) - len(kept) :] == list(kept)
@@ -45,6 +50,13 @@ def test_what_was_applied_and_the_first_of_each_hold_are_recorded(connection: Co
     for reason in ("better by 1", "kept: it gains 0.1", "held: no answer 1", "held: no answer 2", "held: x", "kept: 3"):
         journal.append(turn(reason, applied=reason.startswith("better")))
     assert reasons(connection) == ["better by 1", "held: no answer 1", "held: x"]
+
+
+def test_a_change_that_fails_at_every_turn_is_recorded_once(connection: Connection, elector: Elector) -> None:
+    journal = ClusterJournal(connection, "toy", elector)
+    for detail in ("0 of 3 ready", "0 of 3 ready", "1 of 3 ready", "an autoscaler is there", "an autoscaler is there"):
+        journal.append(failed(detail))
+    assert len(reasons(connection)) == 2
 
 
 def test_what_cannot_be_written_now_is_written_later(connection: Connection, elector: Elector, double: Double) -> None:

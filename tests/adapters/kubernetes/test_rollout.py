@@ -6,13 +6,14 @@ from dataclasses import replace
 
 import pytest
 
+from ipa.adapters.kubernetes import record as records
 from ipa.adapters.kubernetes.apply import fields, set_size
 from ipa.adapters.kubernetes.cluster import KubernetesCluster
 from ipa.adapters.kubernetes.connection import APPLY_PATCH, Connection, Refused
 from ipa.adapters.kubernetes.names import Server
 from ipa.adapters.kubernetes.observe import deployment_named
 from ipa.adapters.kubernetes.way import Size
-from ipa.errors import ServingError
+from ipa.errors import ServingError, Unavailable
 from tests.adapters.kubernetes.capacity import least
 from tests.adapters.kubernetes.pipelines import (
     Controller,
@@ -245,6 +246,41 @@ def test_a_late_write_of_a_stalled_leader_is_refused_by_the_server(connection: C
         connection.patch(path, fields(stale, Size(9, 1), None), APPLY_PATCH, query)
     assert refused.value.status == 409
     assert replicas(connection)["small"] == 3
+
+
+def test_a_plan_of_record_that_somebody_else_writes_meanwhile_is_not_overwritten(
+    connection: Connection, double: Double
+) -> None:
+    config = toy()
+    install(connection, config, SMALL)
+    double.set(ready_after_s=0.5)
+    with leading(config, connection) as controller:
+        assert controller.cluster.apply(SMALL).applied
+
+        def write_another(_: float) -> bool:
+            record = controller.record()
+            if record.revision == 1:
+                records.write(connection, "toy", record.moved(record.rows, "by another", 0.0))
+            return True
+
+        controller.cluster.world = replace(controller.world, pause=write_another)
+        with pytest.raises(Unavailable, match="changed meanwhile, to revision 2"):
+            controller.cluster.apply(LARGE)
+        assert controller.record().why == "by another"
+
+
+def test_a_decision_on_a_record_that_is_no_longer_true_is_not_carried_out(connection: Connection) -> None:
+    config = toy()
+    install(connection, config, SMALL)
+    with leading(config, connection) as controller:
+        assert controller.cluster.apply(SMALL).applied
+        assert controller.cluster.live() == SMALL
+        record = controller.record()
+        records.write(connection, "toy", record.moved(record.rows, "ipa rollback", 0.0))
+        with pytest.raises(Unavailable, match="from revision 1 to 2"):
+            controller.cluster.apply(LARGE)
+        assert controller.cluster.live() == SMALL
+        assert controller.cluster.apply(LARGE).applied
 
 
 def test_every_touched_deployment_says_why(connection: Connection) -> None:

@@ -145,6 +145,7 @@ def test_a_storm_of_conflicts_is_weathered(started: Controller, double: Double) 
         until(lambda: settled(started.connection, AT_10, started), "the plan for 10/s")
         version = double.store.version
         double.faults.refuse(409, count=8, methods="PATCH", path="/deployments/")
+        double.faults.refuse(409, count=8, methods="PATCH", path="/configmaps/")
         story.monitor.rate = 60
         until(lambda: settled(started.connection, AT_60, started), "the plan for 60/s")
     assert least(double, started.connection.namespace, "toy", version) == {"detect": 1, "classify": 1}

@@ -46,10 +46,10 @@ def adapt(
     from ipa.adapters.local_run import running, running_or_started
     from ipa.adapters.state import state_folder
     from ipa.cli.loading import load_config
-    from ipa.cli.planning import certifying
+    from ipa.cli.planning import looking
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
-    from ipa.policy import policy_named
+    from ipa.policy import policy_of
     from ipa.policy.fixed import seen_by
     from ipa.policy.solution import TIME_LIMIT_S
     from ipa.report.adapt import document, dry, view
@@ -60,8 +60,8 @@ def adapt(
         settings = replace(settings, control=control)
     # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
     limit_s = min(TIME_LIMIT_S, settings.control.interval_s / 2)
-    choose = policy_named(policy, settings.pipeline, limit_s)
-    certify = certifying(settings, choose, limit_s) if settings.control.certify else None
+    choose = policy_of(policy, settings, limit_s)
+    certify = looking(settings, policy, choose, limit_s)
     duration_s = positive_duration_s("--duration", duration) if duration else None
     name = settings.pipeline.name
     signal.signal(signal.SIGTERM, _terminate)

@@ -70,16 +70,26 @@ class Rehearsal:
         slo, requests = self.slo, len(self.arrivals_s)
         if not requests:
             return self.nothing()
-        latency_s = np.empty(0)
-        for so_far in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
-            if so_far.missed > most_missed(requests, slo.percentile):
-                return None
-            latency_s = so_far.latency_s
+        latency_s = self.latencies_s(plan)
+        if latency_s is None:
+            return None
         value_s, half_width_s = percentile_s(latency_s, slo.percentile)
         if not in_time(np.array([value_s + half_width_s]), slo.latency_s)[0]:
             return None
         share = float(np.mean(in_time(latency_s, slo.latency_s)))
         return Certificate(slo.percentile, value_s, half_width_s, share, requests, self.cv)
+
+    def latencies_s(self, plan: Plan) -> FloatArray | None:
+        """Of every request, inf where it was dropped; None as soon as more are late than the percentile leaves.
+
+        Raises UsageError for a plan too large to be simulated.
+        """
+        slo, latency_s = self.slo, np.empty(0)
+        for so_far in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
+            if so_far.missed > most_missed(len(self.arrivals_s), slo.percentile):
+                return None
+            latency_s = so_far.latency_s
+        return latency_s
 
     def hopeless(self, plan: Plan, stage: int) -> bool:
         """Whether a stage has too few replicas, however many the other stages have of their options.
@@ -182,15 +192,21 @@ def rehearsal(config: Config, rate_rps: float, cv: float = POISSON, seed: int = 
         raise UsageError(
             f"cv {cv:g}: the variation of the times between arrivals lies in {SMALLEST_CV:g}…{LARGEST_CV:g}"
         )
+    slo = config.pipeline.slo
+    requests = requests_for(slo.percentile) if rate_rps > 0 else 0
+    return rehearsal_of(config, _arrivals_s(max(rate_rps, RAREST / slo.latency_s), cv, requests, seed), cv)
+
+
+def rehearsal_of(config: Config, arrivals_s: FloatArray, cv: float = POISSON) -> Rehearsal:
+    """Given arrivals, in order. Raises UsageError for a pipeline that cannot be simulated."""
     pipeline = config.pipeline
-    requests = requests_for(pipeline.slo.percentile) if rate_rps > 0 else 0
     return Rehearsal(
         slo=pipeline.slo,
         network=network(config),
         stations=Stations(config),
         visits=tuple(min(1.0, stage.visits) for stage in pipeline.stages),
         least_s=tuple(_least_s(pipeline, stage.name) for stage in pipeline.stages),
-        arrivals_s=_arrivals_s(max(rate_rps, RAREST / pipeline.slo.latency_s), cv, requests, seed),
+        arrivals_s=arrivals_s,
         cv=cv,
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ipa.domain import Config, Plan
-from ipa.policy import POLICIES
+from ipa.policy import NAMES as CHOOSING
 from ipa.simulation.backtest import Row, Run, rates_of, run
 from ipa.simulation.rivals import ORACLE, Rival, check_names, rival
 from ipa.workload.trace import Trace, arrival_times, counts_per_second
@@ -24,7 +24,7 @@ def cases(policies: Sequence[str], intervals_s: Sequence[float], seeds: Sequence
     return [
         Case(name, interval_s, seed)
         for name in policies
-        for interval_s in (intervals_s if name in POLICIES or name == ORACLE else intervals_s[:1])
+        for interval_s in (intervals_s if name in CHOOSING or name == ORACLE else intervals_s[:1])
         for seed in seeds
     ]
 

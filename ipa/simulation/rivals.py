@@ -1,6 +1,6 @@
 """Who can be put into the simulated world: the loop with a policy, and what people run instead of it.
 
-auto, milp, fa2-low …        the loop of `ipa adapt` with that policy
+auto, inferline, fa2-low …   the loop of `ipa adapt` with that policy
 static-mean, static-peak     the best plan for the trace's mean rate or for its busiest second, never changed
 hpa, kpa                     that start plan (mean) under an autoscaler, see autoscalers
 oracle                       the loop with `auto`, told the busiest of the coming seconds
@@ -16,9 +16,10 @@ from ipa.control import Loop
 from ipa.domain import Config, Plan
 from ipa.errors import UsageError
 from ipa.options import PriceList, price_list
-from ipa.policy import POLICIES, Policy, policy_named
-from ipa.policy.certified import Certify, by_arrivals
+from ipa.policy import NAMES as CHOOSING
+from ipa.policy import Policy, policy_of
 from ipa.policy.fixed import diagnose_for, seen_by
+from ipa.policy.inferline import chooser_of
 from ipa.policy.overload import serve_most
 from ipa.policy.solution import TIME_LIMIT_S
 from ipa.simulation import autoscalers
@@ -27,7 +28,7 @@ from ipa.simulation.world import World
 
 STATIC = ("static-mean", "static-peak")
 ORACLE = "oracle"
-NAMES = (*POLICIES, *STATIC, *AUTOSCALERS, ORACLE)
+NAMES = (*CHOOSING, *STATIC, *AUTOSCALERS, ORACLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +87,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
 
 def _policy(name: str, config: Config) -> Policy:
     """Its own, or the one that chooses its start plan."""
-    chosen = name if name in POLICIES else "auto"
-    return policy_named(chosen, config.pipeline, _limit_s(config))
+    return policy_of(name if name in CHOOSING else "auto", config, _limit_s(config))
 
 
 def best_plan(prices: PriceList, policy: Policy, rate_rps: float) -> Plan | None:
@@ -106,11 +106,8 @@ def _damping(name: str) -> dict[str, float]:
 
 def _controlled(name: str, config: Config, policy: Policy, world: World) -> Loop:
     seen = partial(seen_by, name)
-    return Loop(config, policy, world, world, world, world.apply, seen=seen, certify=_certify(config, policy))
-
-
-def _certify(config: Config, policy: Policy) -> Certify | None:
-    return by_arrivals(config, policy, _limit_s(config)) if config.control.certify else None
+    certify = chooser_of(name, config, policy, _limit_s(config))
+    return Loop(config, policy, world, world, world, world.apply, seen=seen, certify=certify)
 
 
 def _limit_s(config: Config) -> float:
@@ -124,7 +121,8 @@ def _scaled(name: str, config: Config, start: Plan, world: World) -> Loop:
 
 def _told(config: Config, policy: Policy, world: World) -> Loop:
     prophet = _Prophet(world, config.forecast.horizon_s)
-    return Loop(config, policy, world, prophet, world, world.apply, certify=_certify(config, policy))
+    certify = chooser_of(ORACLE, config, policy, _limit_s(config))
+    return Loop(config, policy, world, prophet, world, world.apply, certify=certify)
 
 
 @dataclass(frozen=True, slots=True)

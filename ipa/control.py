@@ -13,7 +13,8 @@ from ipa.diff import changes
 from ipa.domain import Change, Config, ControlSettings, Decision, Forecast, Observation, Plan
 from ipa.errors import IpaError, Unavailable
 from ipa.evaluation import Evaluation, evaluate_live
-from ipa.forecast import forecast
+from ipa.forecast.calibration import Calibration
+from ipa.forecast.forecaster import Forecaster, forecaster
 from ipa.options import TOLERANCE, PriceList, Problem, price_list
 from ipa.policy import Policy, Solution
 from ipa.policy.overload import Overload, serve_most
@@ -121,11 +122,14 @@ class Loop:
     clock: Clock
     apply: Callable[[Plan], Outcome]
     hold: Hold = Hold()
+    calibration: Calibration = field(default_factory=Calibration)
     seen: Callable[[Problem], Problem] = lambda problem: problem
     certify: Callable[[Problem, Sequence[int], Plan | None], Solution] | None = None
     prices: PriceList = field(init=False)
+    forecaster: Forecaster = field(init=False)
 
     def __post_init__(self) -> None:
+        self.forecaster = forecaster(self.config.forecast)
         self.prices = price_list(self.config.pipeline)
 
     def turns(self, until_s: float | None) -> Iterator[Turn]:
@@ -161,7 +165,9 @@ class Loop:
 
     def _decide(self, observation: Observation) -> Turn:
         at_s = observation.at_s
-        predicted = forecast(observation.arrivals, self._horizon_s(observation.live), self.config.forecast)
+        predicted, self.calibration = self.forecaster.forecast(
+            observation.arrivals, self._horizon_s(observation.live), at_s, self.calibration
+        )
         if predicted is None:
             return Turn(at_s, observation, None, None, Decision(None, "held: no arrivals observed yet"))
         if not observation.ready:
@@ -171,6 +177,8 @@ class Loop:
         if isinstance(wanted, Solution) and wanted.evaluation is None:
             wanted = serve_most(self.prices, predicted.rate_rps, self.policy)
         decision, self.hold = decide(self.seen(problem), wanted, observation.live, self.config.control, self.hold, at_s)
+        if predicted.fallback:
+            decision = replace(decision, reason=f"{decision.reason}; forecast: {predicted.fallback}")
         solution = wanted.solution if isinstance(wanted, Overload) else wanted
         return Turn(at_s, observation, predicted, solution, decision)
 

@@ -181,10 +181,15 @@ class RouterSettings:
 
 @dataclass(frozen=True, slots=True)
 class ForecastSettings:
+    """`quantile`: the share of loads that the forecast is to cover; None is the point forecast. `model`: the content of
+    a model file, for a predictor that was trained."""
+
     predictor: str = "ewma"
     window_s: float = 120.0
     horizon_s: float = 20.0
     margin: float = 0.0
+    quantile: float | None = None
+    model: bytes | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,8 +269,11 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
+    """`fallback`: what of the observations or the predictor was not as configured; empty if all was."""
+
     rate_rps: float
     reason: str
+    fallback: str = ""
 
 
 @dataclass(frozen=True, slots=True)

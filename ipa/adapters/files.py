@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from ipa.config import MeasurementRow, VariantRow, build, parse_rows, parse_yaml, validate
+from ipa.config import MeasurementRow, PipelineSpec, VariantRow, build, parse_rows, parse_yaml, validate
 from ipa.domain import Allocation, Config, Pipeline, Plan
 from ipa.errors import ConfigError, UsageError, Violation
+from ipa.forecast import PREDICTORS
 
 _VARIANT_KEY = ("stage", "variant")
 _MEASUREMENT_KEY = ("stage", "variant", "hardware", "cores", "batch")
@@ -51,11 +54,27 @@ def _load(path: Path, is_measured: Callable[[Path], bool]) -> Config:
         problems += more
     # Rows with broken cells are left out: what then looks missing would only repeat their message.
     config, found = build(spec, variants, measurements, path.parent)
+    config = replace(config, forecast=replace(config.forecast, model=_predictor_model(spec, path.parent, found)))
     about_rows = [v for v in found if str(profiles) in v.rule or str(profiles) in v.where]
     problems = [v for v in found if v not in about_rows] + (problems or about_rows)
     if problems:
         raise ConfigError(str(path), problems)
     return config
+
+
+def _predictor_model(spec: PipelineSpec, folder: Path, problems: list[Violation]) -> bytes | None:
+    """What a trained predictor was trained to: the config's file, else the one that comes with ipa."""
+    entry = PREDICTORS.get(spec.forecast.predictor)
+    if entry is None or entry.model is None:
+        return None
+    if spec.forecast.model is None:
+        return (resources.files("ipa.forecast") / "models" / entry.model).read_bytes()
+    path = folder / spec.forecast.model
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problems.append(Violation("forecast.model", f"{path} cannot be read: {error.strerror}"))
+        return None
 
 
 def _rows(path: Path, row_type: Any, key: tuple[str, ...]) -> tuple[list[Any], list[Violation]]:

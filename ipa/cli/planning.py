@@ -293,10 +293,11 @@ def running_pipeline(config: Config) -> tuple[LocalCluster, RouterMonitor]:
 def forecast_rps(config: Config, arrivals: Sequence[int]) -> float:
     """The forecast from what the router counted, a number a second. Raises Unavailable in its first second."""
     from ipa.errors import Unavailable
-    from ipa.forecast import forecast
+    from ipa.forecast.calibration import Calibration
+    from ipa.forecast.forecaster import forecaster
 
     settings = config.forecast
-    predicted = forecast(arrivals, settings.horizon_s, settings)
+    predicted, _ = forecaster(settings).forecast(arrivals, settings.horizon_s, 0.0, Calibration())
     if predicted is None:
         raise Unavailable("the router has not counted a whole second yet: try again, or give --rate")
     return predicted.rate_rps

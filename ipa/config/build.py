@@ -34,7 +34,6 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("forecast.quantile", lambda s: s.forecast.quantile is not None),
     ("control.tuner", lambda s: s.control.tuner != "off"),
     ("monitor.kind: prometheus", lambda s: s.monitor.kind != "router"),
     ("cluster.kind: kubernetes", lambda s: s.cluster.kind != "local"),
@@ -57,6 +56,7 @@ def build(
     problems = [
         *(Violation(name.split(":")[0], f"`{name}` is not built yet") for name, asked in _NOT_BUILT if asked(spec)),
         *_registry_problems(spec),
+        *_forecast_problems(spec),
         *_graph_problems(spec),
         *_variant_problems(spec, variants, profiles),
         *(_measurement_problems(spec, variants, used, profiles) if measurements is not None else ()),
@@ -108,7 +108,11 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
             spec.router.batching, spec.router.batch_wait, spec.router.queue_limit, spec.router.in_flight
         ),
         forecast=ForecastSettings(
-            spec.forecast.predictor, spec.forecast.window, spec.forecast.horizon, spec.forecast.margin
+            spec.forecast.predictor,
+            spec.forecast.window,
+            spec.forecast.horizon,
+            spec.forecast.margin,
+            spec.forecast.quantile,
         ),
         control=ControlSettings(
             spec.control.interval,
@@ -180,6 +184,17 @@ def _registry_problems(spec: PipelineSpec) -> Iterator[Violation]:
     ):
         if name not in registry:
             yield Violation(where, f"{name!r} is not known: one of {', '.join(registry)}")
+
+
+def _forecast_problems(spec: PipelineSpec) -> Iterator[Violation]:
+    name, entry = spec.forecast.predictor, PREDICTORS.get(spec.forecast.predictor)
+    if entry is None:
+        return
+    if spec.forecast.window < entry.history_s:
+        rule = f"{name} needs at least {entry.history_s} s, this is {spec.forecast.window:g} s"
+        yield Violation("forecast.window", rule)
+    if spec.forecast.model is not None and entry.model is None:
+        yield Violation("forecast.model", f"{name} is not trained: leave it out")
 
 
 def _graph_problems(spec: PipelineSpec) -> Iterator[Violation]:

@@ -120,6 +120,7 @@ class ForecastSpec(Spec):
     horizon: PositiveDuration = 20.0
     margin: Annotated[float, Field(gt=-1)] = 0.0
     quantile: Annotated[float, Field(gt=0, lt=1)] | None = None
+    model: str | None = None
 
 
 class ControlSpec(Spec):

@@ -1,7 +1,8 @@
 """The load stays as it was in the last second."""
 
-from collections.abc import Sequence
+from ipa.forecast.noise import noise_rps
+from ipa.forecast.outlook import FloatArray, Outlook, largest_of
 
 
-def predict(arrivals: Sequence[int], horizon_s: float) -> float:  # noqa: ARG001 (flat: the same at every horizon)
-    return float(arrivals[-1])
+def predict(windows: FloatArray, horizon_s: float) -> Outlook:
+    return Outlook(windows[:, -1], noise_rps(windows), largest_of(horizon_s))

@@ -80,8 +80,9 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
         ruled = replace(config, control=replace(config.control, certify=False, **_damping(name)))
         return Rival(name, ruled, start, partial(_scaled, name, ruled, start))
     if name == ORACLE:
-        told = replace(config, forecast=replace(config.forecast, predictor="max", margin=0.0))
-        return Rival(name, told, start, partial(_told, told, policy))
+        knows = replace(config.forecast, predictor=ORACLE, margin=0.0, quantile=None, model=None)
+        told = replace(config, forecast=knows)
+        return Rival(name, told, start, partial(_controlled, "auto", told, policy))
     return Rival(name, config, start, partial(_controlled, name, config, policy))
 
 
@@ -106,8 +107,9 @@ def _damping(name: str) -> dict[str, float]:
 
 def _controlled(name: str, config: Config, policy: Policy, world: World) -> Loop:
     seen = partial(seen_by, name)
+    monitor = _Prophet(world, config.forecast.horizon_s) if config.forecast.predictor == ORACLE else world
     certify = chooser_of(name, config, policy, _limit_s(config))
-    return Loop(config, policy, world, world, world, world.apply, seen=seen, certify=certify)
+    return Loop(config, policy, world, monitor, world, world.apply, seen=seen, certify=certify)
 
 
 def _limit_s(config: Config) -> float:
@@ -117,12 +119,6 @@ def _limit_s(config: Config) -> float:
 def _scaled(name: str, config: Config, start: Plan, world: World) -> Loop:
     scaler = autoscalers.start(name, start, config.pipeline.limits.replicas, config.router.in_flight)
     return _controlled("auto", config, autoscalers.policy(scaler, world.samples), world)
-
-
-def _told(config: Config, policy: Policy, world: World) -> Loop:
-    prophet = _Prophet(world, config.forecast.horizon_s)
-    certify = chooser_of(ORACLE, config, policy, _limit_s(config))
-    return Loop(config, policy, world, prophet, world, world.apply, certify=certify)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ ROOT = Path(__file__).parent.parent.parent
 PIPELINES = ("video", "audio-qa", "audio-sent", "sum-qa", "nlp")
 SYSTEMS = ("auto", "fa2-low", "fa2-high", "rim")
 ORACLE = "oracle"
-PREDICTORS = ("last", "max", "ewma", ORACLE)
+PREDICTORS = ("last", "max", "mean", "ar", "ewma", ORACLE)
 # Nobody measured how long the paper's variants take to start: one control interval is assumed. Stages change one after
 # another, so a change of two takes effect at the end of the horizon of 20 s.
 START_S = 10.0

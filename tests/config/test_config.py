@@ -111,11 +111,15 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "where", "rule"),
     [
-        ({"forecast": {"quantile": 0.9}}, "forecast.quantile", "`forecast.quantile` is not built yet"),
+        ({"forecast": {"quantile": 1}}, "forecast.quantile", "1 should be less than 1"),
         ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
         ({"monitor": {"kind": "prometheus"}}, "monitor.kind", "`monitor.kind: prometheus` is not built yet"),
         ({"cluster": {"kind": "kubernetes"}}, "cluster.kind", "`cluster.kind: kubernetes` is not built yet"),
-        ({"forecast": {"predictor": "tea"}}, "forecast.predictor", "'tea' is not known: one of ewma, last, max"),
+        (
+            {"forecast": {"predictor": "tea"}},
+            "forecast.predictor",
+            "'tea' is not known: one of ewma, last, max, mean, ar, oracle",
+        ),
         ({"latency": {"model": "cubic"}}, "latency.model", "'cubic' is not known: one of table, linear, quadratic"),
         ({"stages": []}, "stages", "must not be empty"),
         ({"slo": None}, "slo", "is required and missing"),

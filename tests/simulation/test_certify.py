@@ -21,7 +21,7 @@ TOY = two_stages(Limits(accuracy=0.8), objective=Objective(10.0, 0.1))
 CONFIG = Config(
     replace(TOY, measurements=tuple(m for m in TOY.measurements if m.batch == 1)),
     Path(),
-    forecast=ForecastSettings("ewma", 60.0, 0.0, -0.25),  # about the mean: what is planned for is what comes
+    forecast=ForecastSettings("mean", 60.0, 0.0),  # what is planned for is what comes
     control=ControlSettings(10.0, 30.0, certify=True),
 )
 

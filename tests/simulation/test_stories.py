@@ -68,7 +68,7 @@ def test_a_step_up_brings_replicas_within_an_interval_and_a_load_time(digits: Co
 def test_a_step_down_takes_them_away_after_the_hold(digits: Config) -> None:
     config = with_variants(with_cores(digits, 20), detect="ens-xl", classify="lstm-l")
     config = replace(config, control=replace(config.control, hold_s=20.0))
-    done = story(config, "static", LOW_PEAK_LOW)
+    done = story(config, "static", f"{LOW_PEAK_LOW}+poisson:6x30s")
     first, (_, last) = done.plans[0][1], done.plans[-1]
     peak = max(detectors(plan) for _, plan in done.plans)
     fewer_s = next(at_s for at_s, plan in done.plans if at_s > 120 and detectors(plan) < peak)

@@ -53,6 +53,7 @@ def adapt(
     from ipa.policy.fixed import seen_by
     from ipa.policy.solution import TIME_LIMIT_S
     from ipa.report.adapt import document, dry, view
+    from ipa.tuner import tuner_of
 
     settings = load_config(config)
     if interval is not None:
@@ -76,7 +77,10 @@ def adapt(
         clock = SystemClock()
         apply = dry if dry_run else cluster.apply
         seen = partial(seen_by, policy)
-        loop = Loop(settings, choose, cluster, monitor, clock, apply, seen=seen, certify=certify)
+        tuner = tuner_of(settings)
+        loop = Loop(
+            settings, choose, cluster, monitor, clock, apply, seen=seen, certify=certify, tuner=tuner, traffic=monitor
+        )
         shown = view(name, output)
         stack.enter_context(shown.running())
         until_s = clock.now_s() if once else clock.now_s() + duration_s if duration_s is not None else None

@@ -34,7 +34,6 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("control.tuner", lambda s: s.control.tuner != "off"),
     ("monitor.kind: prometheus", lambda s: s.monitor.kind != "router"),
     ("cluster.kind: kubernetes", lambda s: s.cluster.kind != "local"),
 )
@@ -120,6 +119,8 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
             spec.control.min_gain,
             spec.control.surge_cores,
             spec.control.certify,
+            spec.control.tuner,
+            spec.control.tuner_interval,
         ),
         monitor=spec.monitor.kind,
         cluster=spec.cluster.kind,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from ipa.dataplane.arrivals import Arrivals
+from ipa.dataplane.arrivals import Arrivals, Arrived
 from ipa.dataplane.bearer import bearer_only
 from ipa.dataplane.plan import PlanError, parse_plan
 from ipa.dataplane.router import Router
@@ -29,6 +29,7 @@ class Admin:
         app.router.add_put("/plan", self._put_plan)
         app.router.add_get("/plan", self._get_plan)
         app.router.add_get("/arrivals", self._get_arrivals)
+        app.router.add_get("/ticks", self._get_ticks)
         return app
 
     async def _put_plan(self, request: web.Request) -> web.Response:
@@ -49,8 +50,19 @@ class Admin:
         return json_response(self._router.state())
 
     async def _get_arrivals(self, request: web.Request) -> web.Response:
-        window = request.query.get("window", str(WINDOW_S))
-        if not (window.isascii() and window.isdecimal() and 1 <= len(window) <= 9 and int(window) > 0):
-            raise RequestError(f"window={window[:20]!r} must be whole seconds, at least 1")
-        arrived = self._arrivals.last(int(window), self._wall())
-        return json_response({"until_s": arrived.until_s, "counts": list(arrived.counts)})
+        return _counted(self._arrivals.last(_window_s(request), self._wall()))
+
+    async def _get_ticks(self, request: web.Request) -> web.Response:
+        """As /arrivals in ticks of 20 ms, for the tuner."""
+        return _counted(self._arrivals.last_ticks(_window_s(request), self._wall()))
+
+
+def _window_s(request: web.Request) -> int:
+    window = request.query.get("window", str(WINDOW_S))
+    if not (window.isascii() and window.isdecimal() and 1 <= len(window) <= 9 and int(window) > 0):
+        raise RequestError(f"window={window[:20]!r} must be whole seconds, at least 1")
+    return int(window)
+
+
+def _counted(arrived: Arrived) -> web.Response:
+    return json_response({"until_s": arrived.until_s, "counts": list(arrived.counts)})

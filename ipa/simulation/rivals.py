@@ -25,6 +25,7 @@ from ipa.policy.solution import TIME_LIMIT_S
 from ipa.simulation import autoscalers
 from ipa.simulation.autoscalers import AUTOSCALERS
 from ipa.simulation.world import World
+from ipa.tuner import tuner_of
 
 STATIC = ("static-mean", "static-peak")
 ORACLE = "oracle"
@@ -77,7 +78,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
-        ruled = replace(config, control=replace(config.control, certify=False, **_damping(name)))
+        ruled = replace(config, control=replace(config.control, certify=False, tuner="off", **_damping(name)))
         return Rival(name, ruled, start, partial(_scaled, name, ruled, start))
     if name == ORACLE:
         knows = replace(config.forecast, predictor=ORACLE, margin=0.0, quantile=None, model=None)
@@ -109,7 +110,10 @@ def _controlled(name: str, config: Config, policy: Policy, world: World) -> Loop
     seen = partial(seen_by, name)
     monitor = _Prophet(world, config.forecast.horizon_s) if config.forecast.predictor == ORACLE else world
     certify = chooser_of(name, config, policy, _limit_s(config))
-    return Loop(config, policy, world, monitor, world, world.apply, seen=seen, certify=certify)
+    tuner = tuner_of(config)
+    return Loop(
+        config, policy, world, monitor, world, world.apply, seen=seen, certify=certify, tuner=tuner, traffic=world
+    )
 
 
 def _limit_s(config: Config) -> float:

@@ -112,7 +112,8 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
     ("changes", "where", "rule"),
     [
         ({"forecast": {"quantile": 1}}, "forecast.quantile", "1 should be less than 1"),
-        ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
+        ({"control": {"tuner": "fast"}}, "control.tuner", "'fast' should be 'off', 'ratio' or 'literal'"),
+        ({"control": {"tuner_interval": "0s"}}, "control.tuner_interval", "'0s' should be greater than 0"),
         ({"monitor": {"kind": "prometheus"}}, "monitor.kind", "`monitor.kind: prometheus` is not built yet"),
         ({"cluster": {"kind": "kubernetes"}}, "cluster.kind", "`cluster.kind: kubernetes` is not built yet"),
         (

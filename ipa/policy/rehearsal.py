@@ -24,6 +24,7 @@ from ipa.workload.summary import ANSWERED, in_time
 from ipa.workload.variation import POISSON
 
 LOOKS = 40  # at a run on its way: one that can no longer pass ends there
+FEWEST_BETWEEN = 2_500  # requests between two looks: each look takes as long as some thousand of them
 EARLY, WELL = 0.25, 0.5  # after a quarter of the run half of the misses allowed by then: not hopeless
 RAREST = 1e-4  # requests in the time of one SLO: rarer ones never meet, and float64 would lose their latencies
 MOST_REPLICAS = 100_000  # that are simulated: each takes memory
@@ -142,10 +143,10 @@ class Rehearsal:
 
 
 def _looks(graph: Network, stations: Sequence[Station], arrivals_s: FloatArray, slo_s: float) -> Iterator[SoFar]:
-    """One run, in LOOKS parts of as many arrivals; the last goes on until the queues have drained."""
+    """One run, in LOOKS parts of as many arrivals or fewer parts; the last goes on until the queues have drained."""
     engine = Engine(graph, stations)
     latency_s = np.full(len(arrivals_s), np.nan)
-    size, first = ceil(len(arrivals_s) / LOOKS), 0
+    size, first = max(FEWEST_BETWEEN, ceil(len(arrivals_s) / LOOKS)), 0
     for until_s in [*arrivals_s[size::size].tolist(), inf]:
         last = int(np.searchsorted(arrivals_s, until_s))
         ended = engine.advance(arrivals_s[first:last], until_s)

@@ -7,6 +7,8 @@ from typing import Any
 
 from ipa.report.console import stdout_console
 
+MOST_LOST = 0.01  # of the answers
+
 
 def table(document: Mapping[str, Any]) -> None:
     """The document: {pipeline, answered, lost, stages: [{stage, configured, answered, visits}]}."""
@@ -21,8 +23,10 @@ def table(document: Mapping[str, Any]) -> None:
         visits = "–" if row["visits"] is None else f"{row['visits']:.4g}"
         grid.add_row(row["stage"], f"{row['answered']:,}", visits, f"{row['configured']:g}")
     console.print(grid)
-    if document["lost"]:
-        console.print(f"{document['lost']:,} requests without an answer: some stages answered them, others did not")
+    if document["lost"] > MOST_LOST * document["answered"]:
+        rule = "some stages answered them, others did not: count again at a load that all of it can serve"
+        console.print(f"{document['lost']:,} requests without an answer: {rule}", soft_wrap=True)
+        return
     for row in document["stages"]:
         if row["visits"] is not None and abs(row["visits"] - row["configured"]) > 0.01 * row["configured"]:
             console.print(f"stages: {row['stage']}: visits: {row['visits']:.4g}", highlight=False, markup=False)

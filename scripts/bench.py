@@ -19,6 +19,7 @@ GROUPS = (
     "endurance",
     "simulate",
     "certify",
+    "inferline",
 )
 
 

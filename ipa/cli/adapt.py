@@ -45,8 +45,8 @@ def adapt(
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.adapters.local_run import running, running_or_started
     from ipa.adapters.state import state_folder
+    from ipa.cli.choosing import looking
     from ipa.cli.loading import load_config
-    from ipa.cli.planning import looking
     from ipa.control import Loop
     from ipa.durations import positive_duration_s
     from ipa.policy import policy_of

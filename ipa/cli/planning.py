@@ -14,10 +14,8 @@ if TYPE_CHECKING:
     from ipa.adapters.local_cluster import LocalCluster, RouterMonitor
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
-    from ipa.policy import Policy, Solution
-    from ipa.policy.certified import Certify
+    from ipa.policy import Solution
     from ipa.policy.inferline import Sample
-    from ipa.policy.rehearsal import Rehearsal
     from ipa.policy.shared import Split
     from ipa.ports import Cluster
 
@@ -75,19 +73,6 @@ def ask(configs: Sequence[Config], rates: Sequence[str], weights: Sequence[str],
         rate_rps = rate_of[name] if run is None or name in rate_of else forecast_rps(config, arrivals)
         asked.append(Asked(config, rate_rps, run[0] if run else None, weight_of.get(name, 1.0), arrivals))
     return asked
-
-
-def sample_of(expression: str) -> Sample:
-    """A sample trace to plan on. Raises UsageError for a trace that is none, or one without a request."""
-    from ipa.adapters.trace_files import load_trace
-    from ipa.policy.inferline import Sample
-    from ipa.workload.trace import arrival_times
-
-    trace = load_trace(expression)
-    arrivals_s = arrival_times(trace, 0)
-    if not len(arrivals_s):
-        raise UsageError(f"--trace {expression}: has no request to plan on")
-    return Sample(arrivals_s, trace.duration_s)
 
 
 def rates_given(texts: Sequence[str], names: Sequence[str]) -> dict[str, float]:
@@ -215,60 +200,14 @@ def solve_for(
     """
     from time import perf_counter
 
+    from ipa.cli.choosing import chooser
     from ipa.options import price
 
-    choose = _chooser(config, policy, time_limit_s, cv, sample)
+    choose = chooser(config, policy, time_limit_s, cv, sample)
     started_s = perf_counter()
     problem = price(config.pipeline, rate_rps)
     solution = choose(problem)
     return problem, replace(solution, seconds=perf_counter() - started_s)
-
-
-def _chooser(
-    config: Config, policy: str, time_limit_s: float | None, cv: float | None, sample: Sample | None
-) -> Policy:
-    from ipa.policy import SIMULATING, policy_named
-    from ipa.policy.solution import TIME_LIMIT_S
-
-    if cv is None and policy not in SIMULATING:
-        return policy_named(policy, config.pipeline, time_limit_s)
-    from ipa.policy import inferline
-    from ipa.policy.certified import certified
-    from ipa.policy.rehearsal import rehearsal
-
-    _warm_up(config)
-    limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
-    if cv is None:
-        return inferline.planner(policy, config, sample, limit_s)
-
-    def rehearse(problem: Problem) -> Rehearsal:
-        return rehearsal(config, problem.rate_rps, cv)
-
-    if policy in SIMULATING:
-        return inferline.exact(policy, config, rehearse, limit_s)
-    return certified(policy_named(policy, config.pipeline, time_limit_s), rehearse, limit_s)
-
-
-def _warm_up(config: Config) -> None:
-    from ipa.policy.rehearsal import warm_up
-    from ipa.simulation.stations import network
-
-    warm_up(network(config))
-
-
-def looking(config: Config, policy: str, choose: Policy, time_limit_s: float) -> Certify | None:
-    """Who chooses in the loop by the arrivals seen: the planners that simulate, and any policy under `control.certify`.
-
-    Raises UsageError for a pipeline that cannot be simulated.
-    """
-    from ipa.policy import SIMULATING
-
-    if policy not in SIMULATING and not config.control.certify:
-        return None
-    from ipa.policy.inferline import chooser_of
-
-    _warm_up(config)
-    return chooser_of(policy, config, choose, time_limit_s)
 
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:

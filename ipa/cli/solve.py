@@ -76,6 +76,7 @@ def solve(
     Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
     """
     from ipa.cli import planning
+    from ipa.cli.choosing import sample_of
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
     from ipa.policy import SIMULATING
@@ -106,7 +107,7 @@ def solve(
     if trace is not None and (policy not in SIMULATING or certify):
         raise UsageError(f"--trace {trace}: only goes with --policy {' or '.join(SIMULATING)}, and without --certify")
     budget = planning.cores_given(cores)
-    sample = planning.sample_of(trace) if trace is not None else None
+    sample = sample_of(trace) if trace is not None else None
     rates = [repr(sample.rate_rps)] if sample and not rate else rate or []
     asked = planning.ask(planning.load_all(config), rates, weight or [], dry_run=dry_run or frontier)
     if frontier:

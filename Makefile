@@ -4,10 +4,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench paper
+.PHONY: help setup demo test check bench paper paper-inferline
 
 help:    ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(READY)    ## make .venv with ipa and all it needs here
 
@@ -33,6 +33,9 @@ check: setup    ## lint, types, import contracts
 
 paper: setup    ## the IPA paper's evaluation in simulation, into out/paper (IPA_TWITTER_TRACE names the trace)
 	$(BIN)/python scripts/paper.py
+
+paper-inferline: setup    ## InferLine's evaluation in simulation, and what is better, into out/inferline
+	$(BIN)/python scripts/paper_inferline.py
 
 bench: setup    ## speed claims as ratios, a JSON line each
 	$(BIN)/python scripts/bench.py

@@ -28,8 +28,12 @@ from ipa.forecast.calibration import Calibration
 from ipa.forecast.forecaster import Forecaster, forecaster
 from ipa.options import TOLERANCE, PriceList, Problem, price_list
 from ipa.policy import Policy, Solution
+from ipa.policy.headroom import fitting
 from ipa.policy.overload import Overload, serve_most
-from ipa.ports import Clock, Cluster, Monitor, Outcome
+from ipa.ports import Clock, Cluster, Monitor, Outcome, Traffic
+from ipa.tuner import Tuner, planned_for
+from ipa.workload.envelope import LONGEST_S
+from ipa.workload.variation import cv_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,8 +140,9 @@ class Loop:
 
     `seen` is the part of the problem that the policy chooses from: a live plan outside of it is replaced at once.
     `certify`, if given, chooses in place of the policy; it also gets the arrivals seen, which say how uneven they are,
-    and the live plan, which it keeps unless that fails or it finds a better one. `constraints` says what the cluster
-    asks of this turn; `announce` is told why, before a plan is applied.
+    and the live plan, which it keeps unless that fails or it finds a better one. `tuner`, if given, changes replicas
+    between the turns, by the `traffic` of the last minute. `constraints` says what the cluster asks of this turn;
+    `announce` is told why, before a plan is applied.
     """
 
     config: Config
@@ -152,6 +157,8 @@ class Loop:
     certify: Callable[[Problem, Sequence[int], Plan | None], Solution] | None = None
     constraints: Callable[[], Constraints] = lambda: UNCONSTRAINED
     announce: Callable[[str], None] = lambda _: None
+    tuner: Tuner | None = None
+    traffic: Traffic | None = None
     prices: PriceList = field(init=False)
     forecaster: Forecaster = field(init=False)
 
@@ -167,6 +174,7 @@ class Loop:
             yield self.turn()
             passed = ceil((self.clock.now_s() - start_s) / interval_s + 1e-9)
             next_s = start_s + max(1, passed) * interval_s
+            yield from self._between_turns(next_s if until_s is None else min(next_s, until_s))
             if until_s is not None and next_s > until_s:
                 return
             self.clock.sleep_until(next_s)
@@ -181,15 +189,21 @@ class Loop:
         except Unavailable as error:
             self.hold = Hold()
             return Turn(at_s, None, None, None, Decision(None, f"held: {error}"))
-        turn = self._decide(observation)
-        if turn.decision.plan is None:
+        turn = self._applied(self._decide(observation))
+        self._to_tune(turn)
+        return turn
+
+    def _applied(self, turn: Turn) -> Turn:
+        """The turn with what became of its decision."""
+        plan, observation = turn.decision.plan, turn.observation
+        if plan is None or observation is None:
             return turn
         self.announce(turn.decision.reason)
         try:
-            outcome = self.apply(turn.decision.plan)
+            outcome = self.apply(plan)
         except IpaError as error:
-            outcome = Outcome(False, self.clock.now_s() - at_s, str(error))
-        return replace(turn, changes=changes(observation.live, turn.decision.plan), outcome=outcome)
+            outcome = Outcome(False, self.clock.now_s() - turn.at_s, str(error))
+        return replace(turn, changes=changes(observation.live, plan), outcome=outcome)
 
     def _decide(self, observation: Observation) -> Turn:
         at_s, asked = observation.at_s, observation.constraints
@@ -238,3 +252,48 @@ class Loop:
         running = {a.variant for a in live.allocations} if live else set()
         loads = [v.load_s or 0.0 for s in self.config.pipeline.stages for v in s.variants if v.name not in running]
         return max([self.config.forecast.horizon_s, *loads])
+
+    # --- the tuner ----------------------------------------------------------------------------------------------
+
+    def _between_turns(self, until_s: float) -> Iterator[Turn]:
+        """The tuner's steps that change something or cannot be taken; where it asks for a new plan, a turn at once."""
+        while self.tuner and self.clock.now_s() + self.config.control.tuner_interval_s < until_s:
+            self.clock.sleep_until(self.clock.now_s() + self.config.control.tuner_interval_s)
+            turn, replan = self._tuned()
+            if turn is not None:
+                yield turn
+            if replan:
+                yield self.turn()
+
+    def _tuned(self) -> tuple[Turn | None, bool]:
+        """One step, and whether the tuner asks for a new plan. Nothing to do is None."""
+        assert self.tuner is not None and self.traffic is not None
+        at_s = self.clock.now_s()
+        try:
+            live, ready, ticks = self.cluster.live(), self.cluster.ready(), self.traffic.ticks(LONGEST_S)
+        except Unavailable as error:
+            return Turn(at_s, None, None, None, Decision(None, f"tuner held: {error}")), False
+        if live is None or not ready:
+            return None, False
+        wish, self.tuner = self.tuner.step(at_s, live, ticks)
+        plan = fitting(self.prices.at(0.0), live, wish.replicas)
+        if plan == live:
+            return None, wish.replan
+        seen = Observation(at_s, (), live, ready)
+        turn = self._applied(Turn(at_s, seen, None, None, Decision(plan, f"tuner: {wish.reason}")))
+        assert turn.outcome is not None
+        started = any(b.replicas > a.replicas for a, b in zip(live.allocations, plan.allocations, strict=True))
+        if turn.outcome.applied:
+            self.tuner = self.tuner.changed(self.clock.now_s(), turn.outcome.seconds if started else None)
+        return turn, wish.replan
+
+    def _to_tune(self, turn: Turn) -> None:
+        """What runs after a turn is the tuner's from now on, if it was planned for the forecast or nothing was yet."""
+        if self.tuner is None or turn.observation is None or turn.forecast is None or turn.solution is None:
+            return
+        seen, best = turn.observation, turn.solution.evaluation
+        applied = turn.decision.plan if turn.outcome and turn.outcome.applied else None
+        plan = applied or seen.live
+        if plan is not None and (applied or self.tuner.planned is None or (best and best.plan == plan)):
+            planned = planned_for(self.prices, plan, turn.forecast.rate_rps, cv_of(seen.arrivals))
+            self.tuner = self.tuner.on(planned, self.clock.now_s())

@@ -199,6 +199,8 @@ class ControlSettings:
     min_gain: float = 0.0
     surge_cores: float | None = None
     certify: bool = False
+    tuner: str = "off"
+    tuner_interval_s: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

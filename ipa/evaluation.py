@@ -180,6 +180,13 @@ def only_live(problem: Problem, plan: Plan) -> Problem | None:
     return found[0] if found is not None and not found[1] else None
 
 
+def choice_of(problem: Problem, plan: Plan) -> tuple[int, ...] | None:
+    """The options of a plan, whatever its replicas; None if it holds one nobody priced."""
+    pairs = zip(problem.stages, plan.allocations, strict=True)
+    found = [_option(stage, a.server, a.batch) for stage, a in pairs]
+    return None if None in found else tuple(k for k in found if k is not None)
+
+
 def _running(problem: Problem, plan: Plan) -> tuple[Problem, bool] | None:
     """As `only_live`, and whether its replicas are too few for the load.
 

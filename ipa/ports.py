@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ipa.domain import Plan
+from ipa.workload.counts import Counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,11 @@ class Cluster(Protocol):
 class Monitor(Protocol):
     def arrivals(self, window_s: float) -> tuple[int, ...]:
         """Requests that arrived in each whole second of the last `window_s`, oldest first. Raises Unavailable."""
+
+
+class Traffic(Protocol):
+    def ticks(self, window_s: float) -> Counts:
+        """As a monitor's arrivals, in each tick (workload.envelope) instead of each second. Raises Unavailable."""
 
 
 class Clock(Protocol):

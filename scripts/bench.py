@@ -20,6 +20,7 @@ GROUPS = (
     "simulate",
     "certify",
     "kubernetes",
+    "inferline",
 )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ipa.adapters.clock import StoppableClock
 from ipa.domain import UNCONSTRAINED, Config, Constraints, Plan
-from ipa.ports import Clock, Cluster, Monitor, Outcome
+from ipa.ports import Clock, Cluster, Monitor, Outcome, Traffic
 
 if TYPE_CHECKING:
     from ipa.control import Turn
@@ -27,7 +27,7 @@ class Recorder(Protocol):
 class Controlled:
     """One pipeline's ports, open. `apply` changes it, or in a dry run says what that would do.
 
-    `turned` is told each turn.
+    `turned` is told each turn; `traffic` is for a tuner, None where the kind has none.
     """
 
     cluster: Cluster
@@ -38,6 +38,7 @@ class Controlled:
     constraints: Callable[[], Constraints] = lambda: UNCONSTRAINED
     announce: Callable[[str], None] = lambda _: None
     turned: Callable[[Turn], None] = lambda _: None
+    traffic: Traffic | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +95,8 @@ def _local(configs: Mapping[Path, Config], terms: Terms) -> Iterator[tuple[Contr
         monitor = stack.enter_context(closing(open_monitor(config, lambda: RouterMonitor(state))))
         journal = stack.enter_context(closing(Journal(terms.journal or state_folder(name) / "decisions.jsonl")))
         apply = dry if terms.dry_run else cluster.apply
-        yield (Controlled(cluster, monitor, SystemClock(), apply, journal),)
+        traffic = stack.enter_context(closing(RouterMonitor(state)))
+        yield (Controlled(cluster, monitor, SystemClock(), apply, journal, traffic=traffic),)
 
 
 def _local_attached(config: Config, _: StoppableClock) -> tuple[Cluster, Monitor]:

@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 import httpx
+import numpy as np
 
 from ipa.adapters.state import RunState
 from ipa.domain import Allocation, Plan
 from ipa.errors import ServingError, Unavailable
 from ipa.ports import Outcome
+from ipa.workload.counts import Counts
 
 _TIMEOUT_S = 5.0
 # A change starts servers one after another and drains what it replaces, which may take minutes.
@@ -60,6 +62,10 @@ class RouterMonitor:
     def arrivals(self, window_s: float) -> tuple[int, ...]:
         answer = _json(self._client, "GET", "/arrivals", params={"window": max(1, round(window_s))})
         return tuple(answer["counts"])
+
+    def ticks(self, window_s: float) -> Counts:
+        answer = _json(self._client, "GET", "/ticks", params={"window": max(1, round(window_s))})
+        return np.array(answer["counts"], dtype=np.int64)
 
 
 def _client(url: str, token: str) -> httpx.Client:

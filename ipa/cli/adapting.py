@@ -73,15 +73,16 @@ def _tell(name: str, at: Controlled, view: Shown, turn: Turn) -> None:
 
 def loop_for(config: Config, policy: str, at: Controlled) -> Loop:
     """The loop over the pipeline's ports. Raises UsageError."""
-    from ipa.cli.planning import certifying
+    from ipa.cli.choosing import looking
     from ipa.control import Loop
-    from ipa.policy import policy_named
+    from ipa.policy import policy_of
     from ipa.policy.fixed import seen_by
     from ipa.policy.solution import TIME_LIMIT_S
+    from ipa.tuner import tuner_of
 
     # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
     limit_s = min(TIME_LIMIT_S, config.control.interval_s / 2)
-    choose = policy_named(policy, config.pipeline, limit_s)
+    choose = policy_of(policy, config, limit_s)
     return Loop(
         config,
         timed(choose),
@@ -90,7 +91,9 @@ def loop_for(config: Config, policy: str, at: Controlled) -> Loop:
         at.clock,
         at.apply,
         seen=partial(seen_by, policy),
-        certify=certifying(config, choose, limit_s) if config.control.certify else None,
+        certify=looking(config, policy, choose, limit_s),
+        tuner=tuner_of(config),
+        traffic=at.traffic,
         constraints=at.constraints,
         announce=at.announce,
     )

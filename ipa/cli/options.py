@@ -8,5 +8,9 @@ import typer
 
 Output = Annotated[Literal["table", "json", "yaml"], typer.Option()]
 PolicyName = Annotated[
-    str, typer.Option(metavar="P", help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim or static.")
+    str,
+    typer.Option(
+        metavar="P",
+        help="auto, label, milp, exhaustive, fa2-low, fa2-high, rim, static, inferline or inferline-auto.",
+    ),
 ]

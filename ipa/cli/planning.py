@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from ipa.adapters.clock import StoppableClock
     from ipa.domain import Change, Config, Plan
     from ipa.options import Problem
-    from ipa.policy import Policy, Solution
-    from ipa.policy.certified import Certify
+    from ipa.policy import Solution
+    from ipa.policy.inferline import Sample
     from ipa.policy.shared import Split
     from ipa.ports import Cluster, Monitor
 
@@ -194,45 +194,28 @@ def _growth_cores(planned: tuple[Asked, Plan]) -> int:
 
 
 def solve_for(
-    config: Config, rate_rps: float, policy: str, time_limit_s: float | None = None, cv: float | None = None
+    config: Config,
+    rate_rps: float,
+    policy: str,
+    time_limit_s: float | None = None,
+    cv: float | None = None,
+    sample: Sample | None = None,
 ) -> tuple[Problem, Solution]:
     """Price and choose, timed; `time_limit_s` None is the policy's own.
 
-    With a `cv` the plan is certified for arrivals that vary so much. Raises UsageError where it cannot be.
+    With a `cv` the plan is certified for arrivals that vary so much. Raises UsageError where it cannot be. `sample`:
+    what a policy that simulates plans on; None is Poisson arrivals.
     """
     from time import perf_counter
 
+    from ipa.cli.choosing import chooser
     from ipa.options import price
-    from ipa.policy import policy_named
 
-    choose = policy_named(policy, config.pipeline, time_limit_s)
-    if cv is not None:
-        choose = _certified(config, choose, cv, time_limit_s)
+    choose = chooser(config, policy, time_limit_s, cv, sample)
     started_s = perf_counter()
     problem = price(config.pipeline, rate_rps)
     solution = choose(problem)
     return problem, replace(solution, seconds=perf_counter() - started_s)
-
-
-def _certified(config: Config, policy: Policy, cv: float, time_limit_s: float | None) -> Policy:
-    from ipa.policy.certified import certified
-    from ipa.policy.rehearsal import rehearsal, warm_up
-    from ipa.policy.solution import TIME_LIMIT_S
-    from ipa.simulation.stations import network
-
-    warm_up(network(config))
-    limit_s = TIME_LIMIT_S if time_limit_s is None else time_limit_s
-    return certified(policy, lambda problem: rehearsal(config, problem.rate_rps, cv), limit_s)
-
-
-def certifying(config: Config, policy: Policy, time_limit_s: float) -> Certify:
-    """What the loop asks under `control.certify`. Raises UsageError for a pipeline that cannot be simulated."""
-    from ipa.policy.certified import by_arrivals
-    from ipa.policy.rehearsal import warm_up
-    from ipa.simulation.stations import network
-
-    warm_up(network(config))
-    return by_arrivals(config, policy, time_limit_s)
 
 
 def plan_for(config: Config, rate_rps: float, policy: str = "auto") -> Plan:

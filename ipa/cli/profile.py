@@ -21,6 +21,10 @@ def profile(
     cores: Annotated[str, typer.Option(metavar="1,2", help="Cores a replica gets.")] = "1",
     max_seconds: Annotated[float, typer.Option(min=0.1, help="Longest time for one point.")] = 60.0,
     fresh: Annotated[bool, typer.Option("--fresh", help="Measure points again that are in the profile.")] = False,
+    visits: Annotated[
+        bool,
+        typer.Option("--visits", help="Instead: how often each stage of the running pipeline was visited so far."),
+    ] = False,
     output: Output = "table",
 ) -> None:
     """Measure every variant on real servers.
@@ -36,6 +40,9 @@ def profile(
     from ipa.report import profile as report
     from ipa.report.output import emit
 
+    if visits:
+        _visits(config, output)
+        return
     sizes = parse_sizes("--batches", batches) if batches is not None else ()
     scope = Scope(stage, variant, sizes, parse_sizes("--cores", cores))
     settings = load_config_unmeasured(config)
@@ -55,3 +62,17 @@ def profile(
         raise typer.Exit(130) from None
     document = report.document(settings.pipeline.name, file, points, skipped)
     emit(document, output, lambda: report.print_table(file, points, skipped))
+
+
+def _visits(config: Path, output: str) -> None:
+    from dataclasses import asdict
+
+    from ipa.adapters.files import load_config_unmeasured
+    from ipa.adapters.local_run import running
+    from ipa.adapters.visits import read_visits
+    from ipa.report import visits as report
+    from ipa.report.output import emit
+
+    pipeline = load_config_unmeasured(config).pipeline
+    document = {"pipeline": pipeline.name, **asdict(read_visits(running(pipeline.name), pipeline))}
+    emit(document, output, lambda: report.table(document))

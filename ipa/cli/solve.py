@@ -13,6 +13,7 @@ from ipa.cli.options import PolicyName
 if TYPE_CHECKING:
     from ipa.cli.planning import Asked
     from ipa.domain import Plan
+    from ipa.policy.inferline import Sample
 
 
 def solve(
@@ -59,6 +60,13 @@ def solve(
             help="With --certify: how uneven arrivals are, deviation / mean; default: as seen; with --rate 1, Poisson.",
         ),
     ] = None,
+    trace: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SAMPLE",
+            help="With --policy inferline: the arrivals to plan on, as in ipa load; its mean is the default --rate.",
+        ),
+    ] = None,
     output: Annotated[
         Literal["table", "json", "yaml", "csv"], typer.Option(help="csv goes with --frontier.")
     ] = "table",
@@ -68,8 +76,10 @@ def solve(
     Variant, batch and replicas of every stage; without --dry-run the plan is applied once.
     """
     from ipa.cli import planning
+    from ipa.cli.choosing import sample_of
     from ipa.durations import positive_duration_s
     from ipa.errors import UsageError
+    from ipa.policy import SIMULATING
     from ipa.report.pictures import check_plot_file
     from ipa.workload.variation import cv_of
 
@@ -92,13 +102,19 @@ def solve(
         raise UsageError("--certify is of one plan: give one config, and neither --frontier nor --explain")
     if cv is not None and not certify:
         raise UsageError(f"--cv {cv:g} only goes with --certify")
+    if policy in SIMULATING and (explain or len(config) > 1):
+        raise UsageError(f"--policy {policy} simulates one pipeline: give one config, and no --explain")
+    if trace is not None and (policy not in SIMULATING or certify):
+        raise UsageError(f"--trace {trace}: only goes with --policy {' or '.join(SIMULATING)}, and without --certify")
     budget = planning.cores_given(cores)
-    asked = planning.ask(planning.load_all(config), rate or [], weight or [], dry_run=dry_run or frontier)
+    sample = sample_of(trace) if trace is not None else None
+    rates = [repr(sample.rate_rps)] if sample and not rate else rate or []
+    asked = planning.ask(planning.load_all(config), rates, weight or [], dry_run=dry_run or frontier)
     if frontier:
         raise typer.Exit(_frontier(asked[0], budget, plot, output))
     if len(asked) == 1:
         variation = (cv_of(asked[0].arrivals) if cv is None else cv) if certify else None
-        planned, differs = _one(asked[0], budget, policy, limit_s, output, explain=explain, cv=variation)
+        planned, differs = _one(asked[0], budget, policy, limit_s, output, sample, explain=explain, cv=variation)
     else:
         planned, differs = _several(asked, budget, policy, output)
     if not planned:
@@ -114,6 +130,7 @@ def _one(
     policy: str,
     limit_s: float | None,
     output: str,
+    sample: Sample | None,
     *,
     explain: bool,
     cv: float | None,
@@ -129,11 +146,11 @@ def _one(
     from ipa.report.output import emit
 
     config, see = within(asked.config, budget), partial(seen_by, policy)
-    problem, solution = solve_for(config, asked.rate_rps, policy, limit_s, cv)
+    problem, solution = solve_for(config, asked.rate_rps, policy, limit_s, cv, sample)
     plan = solution.evaluation.plan if solution.evaluation else None
     changed = difference(asked, plan)
     # Without a plan that passes there still is one that keeps the limits.
-    diagnosis = None if plan or solution.certificate else diagnose_for(policy, problem)
+    diagnosis = None if plan or solution.certificate or solution.estimate else diagnose_for(policy, problem)
     document = report.document(
         problem,
         solution,

@@ -35,7 +35,7 @@ from ipa.latency import MODELS
 
 # What the contract knows and this version does not do yet: refused by name rather than ignored.
 _NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("control.tuner", lambda s: s.control.tuner != "off"),
+    ("control.tuner", lambda s: s.control.tuner != "off" and s.cluster.kind != "local"),
 )
 
 
@@ -120,6 +120,8 @@ def _config(spec: PipelineSpec, pipeline: Pipeline, profiles: Path, folder: Path
             spec.control.min_gain,
             spec.control.surge_cores,
             spec.control.certify,
+            spec.control.tuner,
+            spec.control.tuner_interval,
         ),
         monitor=monitor_settings(spec.monitor, folder),
         cluster=cluster_settings(spec.cluster, folder),

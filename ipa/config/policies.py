@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ipa.domain import Fixed, Pipeline, Stage
 from ipa.errors import Violation
-from ipa.policy.fixed import BASELINES
+from ipa.policy.fixed import FIXING
 
 
 def policy_problems(pipeline: Pipeline, profiles: Path) -> Iterator[Violation]:
@@ -17,8 +17,8 @@ def policy_problems(pipeline: Pipeline, profiles: Path) -> Iterator[Violation]:
     """
     stages = {stage.name: stage for stage in pipeline.stages}
     for policy, by_stage in pipeline.policies.items():
-        if policy not in BASELINES:
-            yield Violation(f"policies.{policy}", f"{policy!r} fixes nothing: only {', '.join(BASELINES)} can")
+        if policy not in FIXING:
+            yield Violation(f"policies.{policy}", f"{policy!r} fixes nothing: only {', '.join(FIXING)} can")
             continue
         for name, fixed in by_stage.items():
             where = f"policies.{policy}.{name}"
@@ -29,6 +29,8 @@ def policy_problems(pipeline: Pipeline, profiles: Path) -> Iterator[Violation]:
 
 
 def _fixed_problems(where: str, fixed: Fixed, stage: Stage, pipeline: Pipeline, profiles: Path) -> Iterator[Violation]:
+    if fixed.replicas is not None and where.startswith("policies.inferline."):
+        yield Violation(where, f"replicas {fixed.replicas}: the replicas are for the planner to choose")
     names = [variant.name for variant in stage.variants]
     if fixed.variant is not None and fixed.variant not in names:
         rule = f"{fixed.variant!r} is not a variant that stage {stage.name!r} can use: one of {', '.join(names)}"

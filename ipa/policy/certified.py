@@ -22,7 +22,7 @@ from time import perf_counter
 import numpy as np
 
 from ipa.domain import Allocation, Config, Plan
-from ipa.evaluation import only_live
+from ipa.evaluation import choice_of, only_live
 from ipa.options import TOLERANCE, Ints, Problem
 from ipa.policy import Policy
 from ipa.policy.regions import Key, Node, Region, Rows, other_options, other_replicas
@@ -108,8 +108,10 @@ class _Search:
         """Simulate the live plan, if the policy could choose it."""
         only = only_live(self.problem, live) if live else None
         solution = self.policy(only) if only else None
-        if solution and solution.evaluation and solution.evaluation.plan == live:
-            self._passes(Node((), solution, solution.evaluation))
+        if live and solution and solution.evaluation and solution.evaluation.plan == live:
+            choice = choice_of(self.problem, live)
+            assert choice is not None  # what can run has its options
+            self._passes(Node((), solution, replace(solution.evaluation, choice=choice)))
 
     def _undecided(self) -> bool:
         return bool(self.heap) and (self.best is None or self.heap[0][0] < self.best.key)

@@ -22,6 +22,7 @@ from ipa.evaluation import limits_of
 from ipa.options import Ints, Problem, StageOptions
 from ipa.policy import auto
 from ipa.policy.infeasible import Diagnosis, diagnose
+from ipa.policy.simulated import simulated
 from ipa.policy.solution import TIME_LIMIT_S, Solution
 
 FREE = Fixed()
@@ -45,6 +46,13 @@ BASELINES: dict[str, Callable[[StageOptions], str] | None] = {
 }
 """Each baseline's variant of a stage for which the config names none; None leaves such a stage free."""
 
+FIXING: dict[str, Callable[[StageOptions], str] | None] = {**BASELINES, "inferline": most_accurate}
+"""All for which the config can fix something: the baselines, and the planner that takes its variants as given."""
+
+
+SIMULATING = ("inferline", "inferline-auto")
+"""Whose plans a simulation judges, so that the price list's latencies do not."""
+
 
 def policy(name: str) -> Callable[[Problem], Solution]:
     """The baseline as a policy. It raises UsageError where the config would have to fix something and does not."""
@@ -57,7 +65,7 @@ def policy(name: str) -> Callable[[Problem], Solution]:
         found = auto.solve(restricted(problem, fixed), time_limit_s)
         best = found.evaluation
         if best is not None:  # its choice counts the options that were left; ours counts those of the problem
-            rows = [_agreeing(stage, fixed.get(stage.stage, FREE)) for stage in problem.stages]
+            rows = [agreeing(stage, fixed.get(stage.stage, FREE)) for stage in problem.stages]
             best = replace(best, choice=tuple(int(own[k]) for own, k in zip(rows, best.choice, strict=True)))
         return replace(found, evaluation=best, reason=f"{found.reason} {_given(name)}", solver=name)
 
@@ -67,7 +75,7 @@ def policy(name: str) -> Callable[[Problem], Solution]:
 def fixed_by(name: str, problem: Problem) -> Mapping[str, Fixed]:
     """What the baseline fixes, by stage. Raises UsageError as `require_entry` does."""
     require_entry(name, problem.policies, [stage.stage for stage in problem.stages])
-    configured, default = problem.policies.get(name, {}), BASELINES[name]
+    configured, default = problem.policies.get(name, {}), FIXING[name]
     if default is None:
         return configured
     own = {stage.stage: configured.get(stage.stage, FREE) for stage in problem.stages}
@@ -76,7 +84,7 @@ def fixed_by(name: str, problem: Problem) -> Mapping[str, Fixed]:
 
 def require_entry(name: str, policies: Mapping[str, Mapping[str, Fixed]], stages: list[str]) -> None:
     """Raises UsageError if a baseline without a default has nothing fixed for it."""
-    if name in BASELINES and BASELINES[name] is None and not policies.get(name):
+    if name in FIXING and FIXING[name] is None and not policies.get(name):
         example = ", ".join(f"{stage}: 3" for stage in stages)
         rule = f"the config has no `policies.{name}`, and without it nothing is fixed"
         raise UsageError(f"policy {name}: {rule}: add what to fix, as in `policies: {{{name}: {{{example}}}}}`")
@@ -89,19 +97,20 @@ def restricted(problem: Problem, fixed: Mapping[str, Fixed]) -> Problem:
 
 def seen_by(name: str, problem: Problem) -> Problem:
     """What the policy called `name` chooses from: a baseline's part of the problem, for the others all of it."""
-    return restricted(problem, fixed_by(name, problem)) if name in BASELINES else problem
+    own = restricted(problem, fixed_by(name, problem)) if name in FIXING else problem
+    return simulated(own) if name in SIMULATING else own
 
 
 def diagnose_for(name: str, problem: Problem) -> Diagnosis:
     """Why the policy called `name` finds no plan: for a baseline, given what it fixes."""
-    if name not in BASELINES:
-        return diagnose(problem)
+    if name not in FIXING:
+        return diagnose(seen_by(name, problem))
     fixed = fixed_by(name, problem)
     shortage = _shortage(problem, fixed)
     if shortage:
         reason = f"no feasible plan at {problem.rate_rps:g} requests/s: {shortage}"
         return Diagnosis((), reason, limits_of(problem))
-    diagnosis = diagnose(restricted(problem, fixed))
+    diagnosis = diagnose(seen_by(name, problem))
     return replace(diagnosis, reason=f"{diagnosis.reason} {_given(name)}")
 
 
@@ -110,12 +119,12 @@ def _given(name: str) -> str:
 
 
 def _held(stage: StageOptions, fixed: Fixed) -> StageOptions:
-    rows = _agreeing(stage, fixed)
+    rows = agreeing(stage, fixed)
     return stage.taking(rows, stage.replicas[rows] if fixed.replicas is None else np.full(len(rows), fixed.replicas))
 
 
-def _agreeing(stage: StageOptions, fixed: Fixed) -> Ints:
-    """The options that agree with what is fixed."""
+def agreeing(stage: StageOptions, fixed: Fixed) -> Ints:
+    """The options (indices) that agree with what is fixed."""
     columns = (
         (fixed.variant, np.array(stage.variants)[stage.variant_index]),
         (fixed.hardware, np.array(stage.hardware)[stage.hardware_index]),
@@ -134,11 +143,11 @@ def _agreeing(stage: StageOptions, fixed: Fixed) -> Ints:
 def _shortage(problem: Problem, fixed: Mapping[str, Fixed]) -> str:
     """Which stages what is fixed leaves without an option, and why; empty if none."""
     own = [(stage, fixed.get(stage.stage, FREE)) for stage in problem.stages]
-    return "; ".join(_missing(problem, stage, f) for stage, f in own if not len(_agreeing(stage, f)))
+    return "; ".join(_missing(problem, stage, f) for stage, f in own if not len(agreeing(stage, f)))
 
 
 def _missing(problem: Problem, stage: StageOptions, fixed: Fixed) -> str:
-    rows = _agreeing(stage, replace(fixed, replicas=None))
+    rows = agreeing(stage, replace(fixed, replicas=None))
     if fixed.replicas is None or not len(rows):
         named = {name: getattr(fixed, name) for name in ("variant", "hardware", "cores", "batch")}
         wanted = ", ".join(f"{name} {value}" for name, value in named.items() if value is not None)

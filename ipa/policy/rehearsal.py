@@ -24,6 +24,7 @@ from ipa.workload.summary import ANSWERED, in_time
 from ipa.workload.variation import POISSON
 
 LOOKS = 40  # at a run on its way: one that can no longer pass ends there
+FEWEST_BETWEEN = 2_500  # requests between two looks: each look takes as long as some thousand of them
 EARLY, WELL = 0.25, 0.5  # after a quarter of the run half of the misses allowed by then: not hopeless
 RAREST = 1e-4  # requests in the time of one SLO: rarer ones never meet, and float64 would lose their latencies
 MOST_REPLICAS = 100_000  # that are simulated: each takes memory
@@ -70,16 +71,26 @@ class Rehearsal:
         slo, requests = self.slo, len(self.arrivals_s)
         if not requests:
             return self.nothing()
-        latency_s = np.empty(0)
-        for so_far in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
-            if so_far.missed > most_missed(requests, slo.percentile):
-                return None
-            latency_s = so_far.latency_s
+        latency_s = self.latencies_s(plan)
+        if latency_s is None:
+            return None
         value_s, half_width_s = percentile_s(latency_s, slo.percentile)
         if not in_time(np.array([value_s + half_width_s]), slo.latency_s)[0]:
             return None
         share = float(np.mean(in_time(latency_s, slo.latency_s)))
         return Certificate(slo.percentile, value_s, half_width_s, share, requests, self.cv)
+
+    def latencies_s(self, plan: Plan) -> FloatArray | None:
+        """Of every request, inf where it was dropped; None as soon as more are late than the percentile leaves.
+
+        Raises UsageError for a plan too large to be simulated.
+        """
+        slo, latency_s = self.slo, np.empty(0)
+        for so_far in _looks(self.network, self._stations(plan), self.arrivals_s, slo.latency_s):
+            if so_far.missed > most_missed(len(self.arrivals_s), slo.percentile):
+                return None
+            latency_s = so_far.latency_s
+        return latency_s
 
     def hopeless(self, plan: Plan, stage: int) -> bool:
         """Whether a stage has too few replicas, however many the other stages have of their options.
@@ -132,10 +143,10 @@ class Rehearsal:
 
 
 def _looks(graph: Network, stations: Sequence[Station], arrivals_s: FloatArray, slo_s: float) -> Iterator[SoFar]:
-    """One run, in LOOKS parts of as many arrivals; the last goes on until the queues have drained."""
+    """One run, in LOOKS parts of as many arrivals or fewer parts; the last goes on until the queues have drained."""
     engine = Engine(graph, stations)
     latency_s = np.full(len(arrivals_s), np.nan)
-    size, first = ceil(len(arrivals_s) / LOOKS), 0
+    size, first = max(FEWEST_BETWEEN, ceil(len(arrivals_s) / LOOKS)), 0
     for until_s in [*arrivals_s[size::size].tolist(), inf]:
         last = int(np.searchsorted(arrivals_s, until_s))
         ended = engine.advance(arrivals_s[first:last], until_s)
@@ -182,15 +193,21 @@ def rehearsal(config: Config, rate_rps: float, cv: float = POISSON, seed: int = 
         raise UsageError(
             f"cv {cv:g}: the variation of the times between arrivals lies in {SMALLEST_CV:g}…{LARGEST_CV:g}"
         )
+    slo = config.pipeline.slo
+    requests = requests_for(slo.percentile) if rate_rps > 0 else 0
+    return rehearsal_of(config, _arrivals_s(max(rate_rps, RAREST / slo.latency_s), cv, requests, seed), cv)
+
+
+def rehearsal_of(config: Config, arrivals_s: FloatArray, cv: float = POISSON) -> Rehearsal:
+    """Given arrivals, in order. Raises UsageError for a pipeline that cannot be simulated."""
     pipeline = config.pipeline
-    requests = requests_for(pipeline.slo.percentile) if rate_rps > 0 else 0
     return Rehearsal(
         slo=pipeline.slo,
         network=network(config),
         stations=Stations(config),
         visits=tuple(min(1.0, stage.visits) for stage in pipeline.stages),
         least_s=tuple(_least_s(pipeline, stage.name) for stage in pipeline.stages),
-        arrivals_s=_arrivals_s(max(rate_rps, RAREST / pipeline.slo.latency_s), cv, requests, seed),
+        arrivals_s=arrivals_s,
         cv=cv,
     )
 

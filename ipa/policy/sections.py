@@ -38,15 +38,16 @@ def most_missed(requests: int, percentile: float) -> int:
 
 def percentile_s(latency_s: FloatArray, percentile: float) -> tuple[float, float]:
     """The percentile of latencies in the order of arrival (shape (requests,), inf: never), and its half-width."""
-    whole_s = _at(latency_s, percentile)
-    parts_s = np.array([_at(part, percentile) for part in np.array_split(latency_s, SECTIONS)])
+    whole_s = at_percentile(latency_s, percentile)
+    parts_s = np.array([at_percentile(part, percentile) for part in np.array_split(latency_s, SECTIONS)])
     if not np.isfinite(parts_s).all():
         return whole_s, inf
     variance = float(((parts_s - whole_s) ** 2).sum()) / (SECTIONS - 1)
     return whole_s, STUDENT_T * sqrt(variance / SECTIONS)
 
 
-def _at(latency_s: FloatArray, percentile: float) -> float:
+def at_percentile(latency_s: FloatArray, percentile: float) -> float:
+    """The percentile alone; inf where so many were dropped."""
     rank = _rank(len(latency_s), percentile)
     return float(np.partition(latency_s, rank - 1)[rank - 1])
 

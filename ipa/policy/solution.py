@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ipa.domain import Allocation
 from ipa.evaluation import Evaluation
 
 TIME_LIMIT_S = 10.0  # for a decision; what is not proven by then is reported with its gap
@@ -28,11 +29,38 @@ class Certificate:
 
 
 @dataclass(frozen=True, slots=True)
+class Action:
+    """One step of a greedy search that was taken, and what the plan costs after it; `before` is None at its start."""
+
+    name: str
+    stage: str
+    before: Allocation | None
+    after: Allocation
+    cost: float
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a sample of arrivals made of a plan: the latency at `percentile` of all its `requests`.
+
+    The search asked for `asked` plans, of which `simulated` were simulated; `actions` led to this one. `latency_s` is
+    None where no plan was found or nothing arrives.
+    """
+
+    percentile: float
+    latency_s: float | None
+    requests: int
+    asked: int
+    simulated: int
+    actions: tuple[Action, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Solution:
     """`evaluation` is None without a feasible plan. `gap` is `relative_gap` and 0 where the plan is proven best.
 
     `bound` is the most that any feasible plan's objective can be, where the solver gives one. `certificate`: what a
-    simulation says of the plan, where one was asked for.
+    simulation says of the plan, where one was asked for. `estimate`: what a planner made the plan on.
     """
 
     evaluation: Evaluation | None
@@ -43,6 +71,7 @@ class Solution:
     seconds: float = 0.0
     bound: float | None = None
     certificate: Certificate | None = None
+    estimate: Estimate | None = None
 
 
 def relative_gap(objective: float, bound: float) -> float:

@@ -44,6 +44,7 @@ def document(
         "changes": [change_row(change) for change in changes],
         "relaxations": [_relaxation(r.limit.key, r.limit.bound, r.to) for r in relaxations],
         **({"certificate": asdict(certificate)} if certificate else {}),
+        **({"estimate": asdict(solution.estimate)} if solution.estimate else {}),
     }
 
 
@@ -84,7 +85,7 @@ def table(document: dict[str, Any]) -> None:
 
     console = stdout_console()
     if not document["feasible"]:
-        for line in shortfall_words(document):
+        for line in [*shortfall_words(document), *_taken(document)]:
             console.print(line, highlight=False, markup=False, soft_wrap=True)
         return
     grid = Table(title=f"{document['pipeline']} at {document['rate_rps']:g} requests/s", title_justify="left")
@@ -112,6 +113,8 @@ def table(document: dict[str, Any]) -> None:
     )
     if "certificate" in document:
         console.print(certificate_words(document["certificate"]), highlight=False, soft_wrap=True)
+    for line in _taken(document):
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     for change in document["changes"]:
         console.print(f"  {change['stage']}: {_words(change['before'])} → {_words(change['after'])}")
     if "explain" in document:
@@ -130,6 +133,20 @@ def certificate_words(certificate: dict[str, Any]) -> str:
         f"p{certificate['percentile']:g} = {value:.{digits}f} ± {half:.{digits}f} ms "
         f"({certificate['requests']:,} simulated arrivals, {arrivals}; {tried})"
     )
+
+
+def _taken(document: dict[str, Any]) -> list[str]:
+    """Of a plan made on a sample: the percentile there, and the actions that led to the plan."""
+    found = document.get("estimate")
+    if not found:
+        return []
+    value = "none" if found["latency_s"] is None else f"{1e3 * found['latency_s']:.4g} ms"
+    asked = f"{found['asked']:,} plans asked for, {found['simulated']:,} simulated"
+    lines = [f"p{found['percentile']:g} = {value} on a sample of {found['requests']:,} arrivals ({asked})"]
+    for action in found["actions"]:
+        way = " → ".join(_words(row) for row in (action["before"], action["after"]) if row)
+        lines.append(f"  {action['name']:<14} {action['stage']}: {way}   {action['cost']:g}")
+    return lines
 
 
 def shortfall_words(document: dict[str, Any]) -> list[str]:

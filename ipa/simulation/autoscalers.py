@@ -1,22 +1,22 @@
 """What people run today instead of ipa: a fixed plan of which a reactive rule changes the replicas.
 
 Variant, hardware, cores and batch stay those of the plan it starts with. Each stage has an autoscaler of its own that
-sees only its stage. What they want together may not fit: as on a cluster whose pods stay pending, nothing that runs is
-evicted, and what is left goes to the stages in their order.
+sees only its stage. What they want together may not fit: see policy.headroom.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from math import floor, inf
+from math import inf
 from typing import Protocol
 
 from ipa.domain import Allocation, ControlSettings, Plan
 from ipa.errors import UsageError
 from ipa.evaluation import evaluate_live
-from ipa.options import TOLERANCE, Problem
+from ipa.options import Problem
 from ipa.policy import Policy, Solution
+from ipa.policy.headroom import fitting
 from ipa.simulation import hpa, kpa
 from ipa.simulation.load import Load
 
@@ -119,32 +119,3 @@ def _reason(now: Autoscaler) -> str:
 
 def _counts(replicas: Sequence[int]) -> str:
     return " + ".join(str(n) for n in replicas)
-
-
-def fitting(problem: Problem, running: Plan, wanted: Sequence[int]) -> Plan:
-    """The running plan with the wanted replicas, one number a stage, as far as the limits have room for them.
-
-    What runs and is still wanted stays; what is wanted beyond it is started stage by stage while there is room.
-    """
-    replicas = [min(a.replicas, n) for a, n in zip(running.allocations, wanted, strict=True)]
-    pools = _pools(problem, running.allocations)
-    for i, n in enumerate(wanted):
-        room = min((_room(bound, takes, replicas, i) for bound, takes in pools if takes[i] > 0), default=n)
-        replicas[i] += max(0, min(n - replicas[i], room))
-    return Plan(tuple(replace(a, replicas=n) for a, n in zip(running.allocations, replicas, strict=True)))
-
-
-def _room(bound: float, takes: Sequence[int], replicas: Sequence[int], stage: int) -> int:
-    """How many more replicas of a stage a pool has room for."""
-    used = sum(take * n for take, n in zip(takes, replicas, strict=True))
-    return floor((bound - used) / takes[stage] + TOLERANCE)
-
-
-def _pools(problem: Problem, allocations: Sequence[Allocation]) -> list[tuple[float, list[int]]]:
-    """What replicas share: limits.cores and the hardware's capacities, with what a replica of each stage takes."""
-    cores = problem.limits.cores
-    pools = [] if cores is None else [(cores, [a.cores for a in allocations])]
-    for hardware, (bound, counts) in problem.capacity.items():
-        takes = [(1 if counts == "replicas" else a.cores) if a.hardware == hardware else 0 for a in allocations]
-        pools.append((bound, takes))
-    return pools

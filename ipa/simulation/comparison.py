@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ipa.domain import Config, Plan
-from ipa.policy import POLICIES
+from ipa.policy import NAMES as CHOOSING
 from ipa.simulation.backtest import Row, Run, rates_of, run
 from ipa.simulation.rivals import ORACLE, Rival, check_names, rival
 from ipa.workload.trace import Trace, arrival_times, counts_per_second
@@ -28,7 +28,7 @@ def cases(policies: Sequence[str], ways: Sequence[Config], seeds: Sequence[int])
 
 
 def _ways_of(policy: str, ways: Sequence[Config]) -> Sequence[Config]:
-    if policy in POLICIES:
+    if policy in CHOOSING:
         return ways
     return [way for way in ways if way.forecast == ways[0].forecast] if policy == ORACLE else ways[:1]
 

@@ -1,6 +1,6 @@
 """Who can be put into the simulated world: the loop with a policy, and what people run instead of it.
 
-auto, milp, fa2-low …        the loop of `ipa adapt` with that policy
+auto, inferline, fa2-low …   the loop of `ipa adapt` with that policy
 static-mean, static-peak     the best plan for the trace's mean rate or for its busiest second, never changed
 hpa, kpa                     that start plan (mean) under an autoscaler, see autoscalers
 oracle                       the loop with `auto`, told the busiest of the coming seconds
@@ -16,18 +16,20 @@ from ipa.control import Loop
 from ipa.domain import Config, Plan
 from ipa.errors import UsageError
 from ipa.options import PriceList, price_list
-from ipa.policy import POLICIES, Policy, policy_named
-from ipa.policy.certified import Certify, by_arrivals
+from ipa.policy import NAMES as CHOOSING
+from ipa.policy import Policy, policy_of
 from ipa.policy.fixed import diagnose_for, seen_by
+from ipa.policy.inferline import chooser_of
 from ipa.policy.overload import serve_most
 from ipa.policy.solution import TIME_LIMIT_S
 from ipa.simulation import autoscalers
 from ipa.simulation.autoscalers import AUTOSCALERS
 from ipa.simulation.world import World
+from ipa.tuner import tuner_of
 
 STATIC = ("static-mean", "static-peak")
 ORACLE = "oracle"
-NAMES = (*POLICIES, *STATIC, *AUTOSCALERS, ORACLE)
+NAMES = (*CHOOSING, *STATIC, *AUTOSCALERS, ORACLE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
     if name in STATIC:
         return Rival(name, config, start, None)
     if name in AUTOSCALERS:
-        ruled = replace(config, control=replace(config.control, certify=False, **_damping(name)))
+        ruled = replace(config, control=replace(config.control, certify=False, tuner="off", **_damping(name)))
         return Rival(name, ruled, start, partial(_scaled, name, ruled, start))
     if name == ORACLE:
         knows = replace(config.forecast, predictor=ORACLE, margin=0.0, quantile=None, model=None)
@@ -87,8 +89,7 @@ def rival(name: str, config: Config, rates: Rates) -> Rival | str:
 
 def _policy(name: str, config: Config) -> Policy:
     """Its own, or the one that chooses its start plan."""
-    chosen = name if name in POLICIES else "auto"
-    return policy_named(chosen, config.pipeline, _limit_s(config))
+    return policy_of(name if name in CHOOSING else "auto", config, _limit_s(config))
 
 
 def best_plan(prices: PriceList, policy: Policy, rate_rps: float) -> Plan | None:
@@ -108,11 +109,11 @@ def _damping(name: str) -> dict[str, float]:
 def _controlled(name: str, config: Config, policy: Policy, world: World) -> Loop:
     seen = partial(seen_by, name)
     monitor = _Prophet(world, config.forecast.horizon_s) if config.forecast.predictor == ORACLE else world
-    return Loop(config, policy, world, monitor, world, world.apply, seen=seen, certify=_certify(config, policy))
-
-
-def _certify(config: Config, policy: Policy) -> Certify | None:
-    return by_arrivals(config, policy, _limit_s(config)) if config.control.certify else None
+    certify = chooser_of(name, config, policy, _limit_s(config))
+    tuner = tuner_of(config)
+    return Loop(
+        config, policy, world, monitor, world, world.apply, seen=seen, certify=certify, tuner=tuner, traffic=world
+    )
 
 
 def _limit_s(config: Config) -> float:

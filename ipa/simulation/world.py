@@ -19,6 +19,7 @@ from ipa.simulation.engine import Engine, Finished
 from ipa.simulation.load import Load
 from ipa.simulation.stations import Stations, network
 from ipa.workload.counts import Counts
+from ipa.workload.envelope import ticks_of
 from ipa.workload.processes import FloatArray
 from ipa.workload.trace import counts_per_second
 
@@ -36,7 +37,7 @@ class Spending:
 
 @dataclass(slots=True)
 class World:
-    """Cluster, Monitor and Clock. Replicas of `plan` are warm at 0; nothing is known of `arrivals_s` ahead of time.
+    """Cluster, Monitor, Traffic and Clock. Replicas of `plan` are warm at 0; of `arrivals_s` only the past is known.
 
     `watching`: load samples of every second are kept for who asks for them. `service` is a name in SERVICES.
     """
@@ -87,6 +88,9 @@ class World:
     def arrivals(self, window_s: float) -> tuple[int, ...]:
         now = int(self.now_s())
         return tuple(self._counts[max(0, now - max(1, round(window_s))) : now].tolist())
+
+    def ticks(self, window_s: float) -> Counts:
+        return ticks_of(self.arrivals_s, max(0.0, self.now_s() - window_s), self.now_s())
 
     def coming(self, window_s: float) -> tuple[int, ...]:
         """What an oracle knows: the arrivals in the seconds ahead."""

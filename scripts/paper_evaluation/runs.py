@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
-from multiprocessing import get_context
 
 import numpy as np
+from spread import spread
 
 from ipa.domain import Config, Plan
 from ipa.errors import UsageError
@@ -68,7 +67,7 @@ def run_all(
     """Every case once. `told` hears of each pipeline and workload that is done."""
     groups = list(_grouped(cases, traces, seed))
     outcomes: dict[Case, Outcome] = {}
-    for number, (group, found) in enumerate(zip(groups, _results(groups, workers), strict=True), 1):
+    for number, (group, found) in enumerate(zip(groups, spread(_run_group, groups, workers), strict=True), 1):
         outcomes.update(zip(group.cases, found, strict=True))
         told(f"{number}/{len(groups)} {group.pipeline} {group.workload}: {len(found)} runs")
     return outcomes
@@ -80,19 +79,6 @@ def _grouped(cases: Iterable[Case], traces: Mapping[str, Trace], seed: int) -> I
         wanted.setdefault((case.pipeline, case.workload), []).append(case)
     for (pipeline, workload), own in wanted.items():
         yield _Group(pipeline, workload, tuple(own), traces[workload], seed)
-
-
-def _results(groups: Sequence[_Group], workers: int) -> Iterator[list[Outcome]]:
-    if workers == 1:
-        yield from map(_run_group, groups)
-        return
-    # spawned, not forked: numba and numpy have threads; a Pool ends its processes at once on ^C
-    with get_context("spawn").Pool(workers, _leave_interrupts_to_the_parent) as pool:
-        yield from pool.imap(_run_group, groups)
-
-
-def _leave_interrupts_to_the_parent() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _run_group(group: _Group) -> list[Outcome]:

@@ -91,6 +91,13 @@ def test_arrivals_come_from_the_router() -> None:
         assert asked == [("GET", "/arrivals?window=120", "Bearer admin-token", b"")]
 
 
+def test_so_do_the_ticks_of_the_tuner() -> None:
+    with answering(200, {"until_s": 1.0, "counts": [0, 3, 0]}) as (state, asked):
+        with closing(RouterMonitor(state)) as monitor:
+            assert monitor.ticks(60.0).tolist() == [0, 3, 0]
+        assert asked == [("GET", "/ticks?window=60", "Bearer admin-token", b"")]
+
+
 @pytest.mark.parametrize(
     ("status", "error"),
     [

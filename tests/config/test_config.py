@@ -112,7 +112,13 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
     ("changes", "where", "rule"),
     [
         ({"forecast": {"quantile": 1}}, "forecast.quantile", "1 should be less than 1"),
-        ({"control": {"tuner": "ratio"}}, "control.tuner", "`control.tuner` is not built yet"),
+        ({"control": {"tuner": "fast"}}, "control.tuner", "'fast' should be 'off', 'ratio' or 'literal'"),
+        ({"control": {"tuner_interval": "0s"}}, "control.tuner_interval", "'0s' should be greater than 0"),
+        (
+            {"control": {"tuner": "ratio"}, "cluster": {"kind": "kubernetes"}},
+            "control.tuner",
+            "`control.tuner` is not built yet",
+        ),
         (
             {"forecast": {"predictor": "tea"}},
             "forecast.predictor",

@@ -43,8 +43,16 @@ SHAPE = "should be a variant, a number of replicas, or a mapping with any of var
         ({"rim": {"detect": True}}, "policies.rim.detect", f"True {SHAPE}"),
         ({"rim": {"detect": {}}}, "policies.rim.detect", f"{{}} {SHAPE}"),
         ({"rim": {"detect": {"core": 2}}}, "policies.rim.detect.core", "unknown key"),
-        ({"fa3": {"detect": 3}}, "policies.fa3", "'fa3' fixes nothing: only fa2-low, fa2-high, rim, static can"),
-        ({"auto": {"detect": 3}}, "policies.auto", "'auto' fixes nothing: only fa2-low, fa2-high, rim, static can"),
+        (
+            {"fa3": {"detect": 3}},
+            "policies.fa3",
+            "'fa3' fixes nothing: only fa2-low, fa2-high, rim, static, inferline can",
+        ),
+        (
+            {"auto": {"detect": 3}},
+            "policies.auto",
+            "'auto' fixes nothing: only fa2-low, fa2-high, rim, static, inferline can",
+        ),
         ({"rim": {"segment": 3}}, "policies.rim.segment", "'segment' is not a stage: one of detect, classify"),
         (
             {"fa2-low": {"detect": "tiny"}},
@@ -60,6 +68,11 @@ SHAPE = "should be a variant, a number of replicas, or a mapping with any of var
             {"static": {"detect": {"cores": 4}}},
             "policies.static.detect",
             "cores 4 is not profiled for detect: one of 1, 2",
+        ),
+        (
+            {"inferline": {"detect": {"replicas": 2}}},
+            "policies.inferline.detect",
+            "replicas 2: the replicas are for the planner to choose",
         ),
         (
             {"static": {"detect": {"variant": "large", "cores": 1}}},

@@ -95,6 +95,20 @@ def test_a_plan_that_cannot_be_routed_says_why_and_changes_nothing(sent: Any, st
     serve(story)
 
 
+def test_ticks_are_counts_of_whole_fiftieths_of_a_second() -> None:
+    async def story(world: FakeWorld, arrivals: Arrivals, client: Client) -> None:
+        for at_s in (1002.01, 1004.25, 1004.255, 1004.49):
+            arrivals.count(at_s)
+        found = await (await client.get("/ticks?window=1")).json()
+        assert found["until_s"] == 1004.5
+        assert len(found["counts"]) == 50
+        assert {at: n for at, n in enumerate(found["counts"]) if n} == {37: 2, 49: 1}
+        assert sum((await (await client.get("/ticks?window=60")).json())["counts"]) == 4
+        assert (await client.get("/ticks", params={"window": "0"})).status == 400
+
+    serve(story)
+
+
 def test_arrivals_are_counts_of_whole_seconds() -> None:
     async def story(world: FakeWorld, arrivals: Arrivals, client: Client) -> None:
         for at_s in (1000.5, 1002.1, 1002.2, 1004.1):

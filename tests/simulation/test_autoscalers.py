@@ -14,8 +14,9 @@ from ipa.domain import Config, ForecastSettings, Hardware, Limits, Pipeline, Pla
 from ipa.errors import UsageError
 from ipa.options import price
 from ipa.policy import POLICIES
+from ipa.policy.headroom import fitting
 from ipa.simulation import autoscalers
-from ipa.simulation.autoscalers import AUTOSCALERS, Samples, fitting
+from ipa.simulation.autoscalers import AUTOSCALERS, Samples
 from ipa.simulation.load import Load
 from tests.pipelines import two_stages
 from tests.world import World

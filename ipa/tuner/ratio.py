@@ -1,0 +1,28 @@
+"""k' = ceil(k · max_i r_i(now) / r_i(plan)): bursts compared with those the plan was made for."""
+
+from __future__ import annotations
+
+from math import ceil
+
+from ipa.options import TOLERANCE
+from ipa.tuner.planned import Planned
+from ipa.workload.counts import Counts
+from ipa.workload.envelope import Envelope
+
+TOLERATED = 0.1
+"""Beyond the running replicas: fresh traffic of the same law exceeds its sample by a few per cent now and then."""
+
+
+def wanted(planned: Planned, running: tuple[int, ...], now: Envelope, ticks: Counts) -> tuple[int, ...]:  # noqa: ARG001
+    """Per stage; what runs where it is enough to within the tolerance and not too much."""
+    then = planned.envelope.rates_rps
+    ratios = [rate_rps / then[width] for width, rate_rps in now.rates_rps.items() if then.get(width)]
+    if not ratios:
+        return running
+    needed = [k * max(ratios) for k in planned.replicas]
+    return tuple(_enough(need, n) for need, n in zip(needed, running, strict=True))
+
+
+def _enough(need: float, running: int) -> int:
+    whole = max(1, ceil(need - TOLERANCE))
+    return running if running < whole and need <= running * (1 + TOLERATED) else whole

@@ -85,6 +85,7 @@ def test_a_controller_uses_all_it_may_and_may_all_it_uses(
         assert port.elector is not None
         look_around(port)
         for plan in (smallest_plan(installed.config), OTHER, smallest_plan(installed.config)):
+            port.live()
             assert port.apply(plan).applied
         port.world.tell("Changed", "said twice", port.world.look().deployments[:1])
         port.world.tell("Changed", "said twice", port.world.look().deployments[:1])

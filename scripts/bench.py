@@ -21,6 +21,7 @@ GROUPS = (
     "certify",
     "kubernetes",
     "inferline",
+    "forecast",
 )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from math import ceil, isfinite
+from math import ceil, isnan
 
 from ipa.constraints import avoiding, within_cores, without_barred
 from ipa.diff import changes
@@ -122,8 +122,11 @@ MOST_RPS = 10_000_000
 
 
 def absurd(arrivals: Sequence[float]) -> str:
-    """Why these cannot be counts of requests, "" if they can: on such a figure nothing is decided."""
-    wrong = next((n for n in arrivals if not isfinite(n) or not 0 <= n <= MOST_RPS), None)
+    """Why these cannot be counts of requests, "" if they can: on such a figure nothing is decided.
+
+    A second that nobody counted, NaN, is none: a forecast leaves it out and says so.
+    """
+    wrong = next((n for n in arrivals if not (isnan(n) or 0 <= n <= MOST_RPS)), None)
     return "" if wrong is None else f"the monitor says {wrong:g} requests in a second"
 
 

@@ -25,11 +25,12 @@ from ipa.cli.app import main
 from ipa.domain import Plan
 from tests.adapters.serving.processes import wait_until
 from tests.cli.conftest import Done
-from tests.kube.fixtures import Cluster, cluster
+from tests.kube.double import Double
+from tests.kube.fixtures import Cluster, cluster, double
 from tests.manifests.applied import SETTINGS, install, video
 from tests.manifests.rendered import ROOT, smallest_plan
 
-__all__ = ["cluster"]
+__all__ = ["cluster", "double"]
 
 COMMAND = [sys.executable, "-m", "ipa"]
 VIDEO = ROOT / "configs" / "video.yaml"
@@ -67,8 +68,8 @@ def written(folder: Path, **more: Any) -> Path:
 
 
 @pytest.fixture
-def in_cluster(cluster: Cluster, tmp_path: Path) -> Path:
-    """A config of a pipeline that is installed, where one plan followed another."""
+def in_cluster(cluster: Cluster, double: Double, tmp_path: Path) -> Path:
+    """A config of a pipeline that is installed, where one plan followed another. The images are the double's alone."""
     settings = {
         "kind": "kubernetes",
         "kubeconfig": str(cluster.kubeconfig),

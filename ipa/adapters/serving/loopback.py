@@ -30,12 +30,12 @@ def held_ports(count: int) -> Iterator[tuple[int, ...]]:
         yield ports
 
 
-def check_free(port: int) -> None:
-    """Raises ServingError if somebody listens on `port`; 0 stands for any free port and is fine."""
+def check_free(port: int, host: str = HOST) -> None:
+    """Raises ServingError if `port` of `host` cannot be listened on; 0 stands for any free port and is fine."""
     with socket.socket() as probe:
         # As servers do: connections of an earlier run that are still closing do not count.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((HOST, port))
+            probe.bind((host, port))
         except OSError as error:
-            raise ServingError(f"port {port} on {HOST} cannot be used: {error.strerror}") from error
+            raise ServingError(f"port {port} on {host} cannot be used: {error.strerror}") from error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipa.adapters.serving.loopback import check_free
 from ipa.adapters.serving.runtime import At
 from ipa.adapters.serving.runtimes import RUNTIMES
 from ipa.domain import Allocation, Config
@@ -14,6 +15,9 @@ def run_replica(config: Config, what: Allocation, at: At) -> None:
     _check("stage", what.stage, list(stages))
     _check("variant", what.variant, [variant.name for variant in stages[what.stage].variants])
     _check("hardware", what.hardware, list(stages[what.stage].hardware))
+    # Before a runtime that logs it and goes on, or shares the port (SO_REUSEPORT).
+    for port in (at.http_port, at.grpc_port):
+        check_free(port, at.host)
     RUNTIMES[config.serving.runtime].server(config, what).serve(what.variant, at)
 
 

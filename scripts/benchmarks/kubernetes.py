@@ -41,13 +41,16 @@ def run() -> Iterator[Row]:
         from ipa.adapters.kubernetes.credentials import client_of
 
         client, namespace = client_of(str(kubeconfig), None)
-        sides = [_Side.made(i, Connection(client, namespace)) for i in range(PIPELINES)]
-        yield from _idle(sides[0])
-        yield from _many(sides)
-        yield _first_patch(sides[0])
-        for side in sides:
-            side.elector.stop()
-        client.close()
+        sides: list[_Side] = []
+        try:
+            sides += (_Side.made(i, Connection(client, namespace)) for i in range(PIPELINES))
+            yield from _idle(sides[0])
+            yield from _many(sides)
+            yield _first_patch(sides[0])
+        finally:
+            for side in sides:
+                side.elector.stop()
+            client.close()
 
 
 @contextmanager

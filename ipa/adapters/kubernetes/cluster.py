@@ -40,6 +40,7 @@ class KubernetesCluster:
     _seen: Seen = field(init=False, default_factory=lambda: Seen(()))
     _record: Record = field(init=False, default_factory=Record)
     _looked: bool = field(init=False, default=False)
+    _decided_on: int | None = field(init=False, default=None)
     _why: str = field(init=False, default="applied by hand")
     _told: str = field(init=False, default="")
     _waiting_since_s: float | None = field(init=False, default=None)
@@ -58,7 +59,7 @@ class KubernetesCluster:
             if not self._looked:
                 raise
             raise Unavailable(str(error)) from error
-        self._looked = True
+        self._looked, self._decided_on = True, self._record.revision
         self._note_waiting()
         stages = [stage.name for stage in self.world.config.pipeline.stages]
         return live_plan(stages, running_rows(self._seen, self._record))
@@ -123,9 +124,10 @@ class KubernetesCluster:
 
     def apply(self, plan: Plan) -> Outcome:
         """What is applied once is recorded here; whoever leads for long keeps a journal of every turn."""
-        decided_on = self._record.revision if self._looked else None
+        decided_on = self._decided_on
         once = self.elector is not None and not self.elector.running
         before = self.live() if once else None
+        self._decided_on = None  # it holds for one decision
         with self._leading():
             outcome = roll_out(self.world, plan, self._why, decided_on)
             if once:

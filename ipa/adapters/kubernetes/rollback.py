@@ -19,7 +19,7 @@ from ipa.adapters.kubernetes.elector import Elector
 from ipa.adapters.kubernetes.events import Events
 from ipa.adapters.kubernetes.learned import Learned
 from ipa.adapters.kubernetes.record import Record
-from ipa.adapters.kubernetes.rollout import Surroundings, roll_out
+from ipa.adapters.kubernetes.rollout import GOING_BACK, Surroundings, roll_out
 from ipa.adapters.kubernetes.standing import running_rows
 from ipa.adapters.kubernetes.status import live, look
 from ipa.domain import Allocation, Config, Plan
@@ -95,8 +95,8 @@ def _awaited(connection: Connection, config: Config, plan: Plan, clock: Stoppabl
         if not clock.pause(POLL_S):
             return Outcome(False, 0.0, "the controller goes on with it; this command was stopped")
         record = records.read(connection, config.pipeline.name)
-        if record.good and record.rows == plan.allocations:
-            return Outcome(True, 0.0)
+        if record.good and (record.rows == plan.allocations or not record.why.startswith(GOING_BACK)):
+            return Outcome(True, 0.0)  # and where it is another plan by now, that was decided after it
         if record.good:
             return Outcome(False, 0.0, record.why, rolled_back=True)
     return Outcome(False, 0.0, "the controller has not finished it yet, see ipa status")

@@ -31,6 +31,9 @@ POLL_S = 1.0
 SCARCE_SHARE = 0.5
 """Pods that find no room get this share of ready_timeout: a cluster autoscaler may add a node, an old pod may end."""
 
+GOING_BACK = "going back"
+"""How the record says why, once a change has failed."""
+
 Tell = Callable[[str, str, Iterable[Deployment]], None]
 """(reason, message, the objects it is about) → an Event on each."""
 
@@ -257,7 +260,7 @@ class _Change:
         if self.back is None:
             self._write(self.record)
             return Outcome(False, 0.0, f"{found.why}; there is no earlier plan to go back to")
-        why, self.why = self.why, f"going back: {found.why}"
+        why, self.why = self.why, f"{GOING_BACK}: {found.why}"
         if not self.record.good:
             self._write(replace(self.record, goal=self.back, why=self.why))
         rows: Rows = running_rows(self.world.look(), self.record)

@@ -180,7 +180,7 @@ def predictor(found: Mapping[str, Sequence[Outcome]], workload: str) -> Claim:
         f"{paper['baseline']:.1%}, at nearly the same cost",
         "printed and drawn by figure 16's notebook",
         f"{workload}, dropped (late or dropped): {', '.join(words)}; ewma at {cost:.2f} × the cores of last",
-        "`ewma` plans for the scatter of the load, too (2·√level), which costs cores at these low rates; the reference "
+        "`ewma` plans for the largest second to come, which costs cores at these low rates; the reference "
         "drops a whole batch when its oldest request is too old; how long replicas take to start is assumed here",
     )
 

@@ -76,6 +76,17 @@ def test_the_ratio_is_that_of_the_worst_window() -> None:
     assert wish.replicas == (15, 6)
 
 
+def test_a_load_that_lasts_is_carried_though_the_ratio_tolerates_it() -> None:
+    """detect carries 20 requests/s a replica: 5 are just enough for 99, not for 101."""
+    bursts = even(99.0)
+    bursts[::1500] += 20  # so that no narrow window is beyond what was planned
+    tight = planned_on(PRICES, PLAN, bursts)
+    assert tight is not None
+    tuned = Tuner(RULES["ratio"]).on(tight, 0.0)
+    assert tuned.step(1.0, PLAN, even(99.0))[0].replicas == (5, 2)
+    assert tuned.step(1.0, PLAN, even(101.0))[0].replicas == (6, 2)
+
+
 def test_the_literal_rule_is_k_times_r_over_the_mean_rate() -> None:
     own = planned_on(PRICES, PLAN, even(50.0))
     assert own is not None

@@ -50,7 +50,7 @@ def turns(world: World, traffic: Traffic, until_s: float = 59.0, limits: Limits 
 
 
 def rising() -> World:
-    return World({0.0: 20, 40.0: 60}, plan=PLAN, at_s=1.0)
+    return World({0.0: 15, 40.0: 60}, plan=PLAN, at_s=1.0)
 
 
 def of_tuner(done: list[Turn]) -> list[Turn]:

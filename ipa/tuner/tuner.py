@@ -31,12 +31,17 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Tuner:
-    """`planned` is None until there is a plan to tune. `start_s`: how long replicas take to start, as far as known."""
+    """`planned` is None until there is a plan to tune. `start_s`: how long replicas take to start, as far as known.
+
+    `confirmed_s`: when the optimiser last said that the plan is what it wants. While that is not long ago no replica of
+    the plan is taken away: the optimiser would bring it back.
+    """
 
     rule: Rule
     start_s: float | None = None
     planned: Planned | None = None
     changed_s: float = -inf
+    confirmed_s: float = -inf
     away_since_s: float | None = None
 
     @property
@@ -50,8 +55,8 @@ class Tuner:
         if planned is None:
             return self
         if before is not None and before.plan == planned.plan and planned.rate_rps <= before.rate_rps:
-            return replace(self, away_since_s=None)
-        return replace(self, planned=planned, changed_s=now_s, away_since_s=None)
+            return replace(self, confirmed_s=now_s, away_since_s=None)
+        return replace(self, planned=planned, changed_s=now_s, confirmed_s=now_s, away_since_s=None)
 
     def changed(self, now_s: float, start_s: float | None) -> Tuner:
         """The tuner's own change is done; `start_s` is what starting took, None if nothing had to start."""
@@ -67,6 +72,9 @@ class Tuner:
         more = tuple(max(pair) for pair in zip(wanted, running, strict=True))
         if more != running:
             return self._told(Wish(more, "the envelope exceeds what was planned"), now_s)
+        if now_s - self.confirmed_s < AWAY_S:
+            least = (min(n, k) for n, k in zip(running, planned.replicas, strict=True))
+            wanted = tuple(max(pair) for pair in zip(wanted, least, strict=True))
         seen_all = len(ticks) >= round(LONGEST_S / TICK_S)
         if wanted != running and seen_all and now_s - self.changed_s >= self.stable_s:
             return self._told(Wish(wanted, f"fewer replicas are enough for {self.stable_s:g} s"), now_s)

@@ -27,7 +27,10 @@ What differs from the paper, and why:
 - A replica takes 5 s to start, stage after stage: a change is carried out before the next one is looked at.
 - Hardware is (kind, cores). `DowngradeHW` goes to the next cheaper one only, as in the paper.
 - The tuner counts in ticks of 20 ms. What the envelope of the last minute calls for is not taken away, nor is anything
-  in the first minute; fewer replicas than planned meet as much less. It tolerates 10 % (ratio) and 5 % (literal).
+  in the first minute, nor what the optimiser planned less than a minute ago; fewer replicas than planned meet as much
+  less. It tolerates 10 % (ratio) and 5 % (literal). The ratio never goes below what carries a load that lasts 10 s.
+- The exact plan must pass a stricter test than the greedy one of `inferline-plan`: the upper end of the percentile's
+  confidence interval on arrivals of the sample's law, not the sample's own percentile. `better` holds both to it.
 - CG gets the best single kind of server. DS2 is left out: hpa and kpa stand for the tuners people run.
 """
 

@@ -41,7 +41,7 @@ from ipa.workload.variation import cv_of
 STILL = ("cg-mean", "cg-peak", "auto-plan", "inferline-plan", "exact-plan")
 MOVING = (*STILL, "inferline", "inferline-literal", "exact", "hpa", "kpa", "auto", "auto-tuned")
 TUNED = {"inferline": "ratio", "inferline-literal": "literal", "exact": "ratio"}
-LIMIT_S, EXACT_LIMIT_S = 5.0, 6.0  # of a planner
+LIMIT_S, EXACT_LIMIT_S = 5.0, 8.0  # of a planner
 CERTIFYING = 20_000  # arrivals
 SELDOM_S = 1e6  # the planner's own interval: it plans when the tuner asks
 SEEN_S = 120.0  # of the past, to plan anew on

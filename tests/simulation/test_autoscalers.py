@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ipa.control import Loop, Turn
-from ipa.domain import Config, ForecastSettings, Hardware, Limits, Pipeline, Plan
+from ipa.domain import Allocation, Config, ForecastSettings, Hardware, Limits, Pipeline, Plan
 from ipa.errors import UsageError
 from ipa.options import price
 from ipa.policy import POLICIES
@@ -198,3 +198,10 @@ def test_samples_of_a_time_in_which_the_loop_held_count_when_it_asks_again(name:
     for load in samples:
         by_the_second = by_the_second.after([[load], [load]], problem)
     assert late == by_the_second
+
+
+def test_what_is_wanted_stays_within_the_replicas_of_a_stage_and_the_money() -> None:
+    live = Plan((Allocation("detect", "small", "cpu", 1, 1, 2), Allocation("classify", "light", "cpu", 1, 1, 1)))
+    assert replicas(fitting(price(two_stages(Limits(replicas=3)), 10.0), live, (9, 9))) == [3, 3]
+    paid = replace(two_stages(Limits(cost_per_hour=0.25)), hardware={"cpu": Hardware("cpu", price_per_core_hour=0.05)})
+    assert replicas(fitting(price(paid, 10.0), live, (3, 9))) == [3, 2]

@@ -76,6 +76,17 @@ def test_the_ratio_is_that_of_the_worst_window() -> None:
     assert wish.replicas == (15, 6)
 
 
+def test_a_load_that_lasts_is_carried_though_the_ratio_tolerates_it() -> None:
+    """detect carries 20 requests/s a replica: 5 are just enough for 99, not for 101."""
+    bursts = even(99.0)
+    bursts[::1500] += 20  # so that no narrow window is beyond what was planned
+    tight = planned_on(PRICES, PLAN, bursts)
+    assert tight is not None
+    tuned = Tuner(RULES["ratio"]).on(tight, 0.0)
+    assert tuned.step(1.0, PLAN, even(99.0))[0].replicas == (5, 2)
+    assert tuned.step(1.0, PLAN, even(101.0))[0].replicas == (6, 2)
+
+
 def test_the_literal_rule_is_k_times_r_over_the_mean_rate() -> None:
     own = planned_on(PRICES, PLAN, even(50.0))
     assert own is not None
@@ -86,20 +97,31 @@ def test_the_literal_rule_is_k_times_r_over_the_mean_rate() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_replicas_go_only_after_the_stabilisation(rule: str) -> None:
-    quiet = gamma(20.0)
-    early, _ = tuner(rule).step(14.9, PLAN, quiet)
+    quiet, now = gamma(20.0), tuner(rule).changed(100.0, None)
+    early, _ = now.step(114.9, PLAN, quiet)
     assert early.replicas == (5, 2)
-    late, _ = tuner(rule).step(15.0, PLAN, quiet)
+    late, _ = now.step(115.0, PLAN, quiet)
     assert late.replicas < (5, 2)
     assert min(late.replicas) >= 1
 
 
+@pytest.mark.parametrize("rule", RULES)
+def test_what_the_optimiser_wants_now_is_not_taken_away_only_what_is_beyond(rule: str) -> None:
+    quiet, now = gamma(20.0), tuner(rule)
+    assert now.step(59.0, PLAN, quiet)[0].replicas == (5, 2)
+    if rule == "ratio":  # the literal rule counts the load by the least used stage and keeps more
+        assert now.step(59.0, running(9, 2), quiet)[0].replicas == (5, 2)
+    assert now.step(60.0, PLAN, quiet)[0].replicas < (5, 2)
+    confirmed = now.on(planned(60.0), 50.0)
+    assert confirmed.step(60.0, PLAN, quiet)[0].replicas == (5, 2)
+
+
 def test_the_stabilisation_follows_the_measured_start() -> None:
-    slow = tuner("ratio").changed(0.0, start_s=20.0)
+    slow = tuner("ratio").changed(100.0, start_s=20.0)
     assert slow.stable_s == 60.0
-    assert slow.step(59.0, PLAN, gamma(20.0))[0].replicas == (5, 2)
-    assert slow.step(60.0, PLAN, gamma(20.0))[0].replicas < (5, 2)
-    assert slow.changed(70.0, start_s=None).stable_s == 60.0
+    assert slow.step(159.0, PLAN, gamma(20.0))[0].replicas == (5, 2)
+    assert slow.step(160.0, PLAN, gamma(20.0))[0].replicas < (5, 2)
+    assert slow.changed(170.0, start_s=None).stable_s == 60.0
 
 
 @pytest.mark.parametrize("rule", RULES)

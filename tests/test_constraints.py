@@ -117,6 +117,7 @@ def test_ordinary_counts_are_not_absurd() -> None:
 
 def test_seconds_that_nobody_counted_are_left_out_and_said() -> None:
     assert absurd([10, float("nan"), 10]) == ""
-    world = World({second: 10 if second % 2 else float("nan") for second in range(5)}, at_s=5.0)  # type: ignore[dict-item]
+    unknown: dict[int, float] = {second: 10 if second % 2 else float("nan") for second in range(5)}
+    world = World(unknown, at_s=5.0)  # type: ignore[arg-type]
     [reason] = turns(Constraints(), world)
     assert reason.startswith("nothing runs yet; forecast: 3 s unknown left out")

@@ -42,13 +42,14 @@ def adapt(
     Every interval: observe, forecast, solve, compare, apply; starts the pipeline first if nothing runs.
     """
     from ipa.adapters.clusters import Terms, controlled
-    from ipa.cli.adapting import courses, run_all, with_interval
+    from ipa.cli.adapting import check, courses, run_all, with_interval
     from ipa.cli.planning import load_all
     from ipa.cli.signals import exit_on_sigterm, stopped_by_signals
     from ipa.durations import positive_duration_s
     from ipa.report.adapt import running, views
 
     settings = with_interval(load_all(config), interval)
+    check(settings, policy)
     duration_s = positive_duration_s("--duration", duration) if duration else None
     exit_on_sigterm()
     clock = stopped_by_signals(settings)

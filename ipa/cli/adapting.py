@@ -47,6 +47,16 @@ def with_interval(configs: Sequence[Config], interval: str | None) -> list[Confi
     return [replace(config, control=replace(config.control, interval_s=interval_s)) for config in configs]
 
 
+def check(configs: Sequence[Config], policy: str) -> None:
+    """Before anything is started. Raises UsageError for a policy or a predictor that cannot run here."""
+    from ipa.cli.planning import refuse_oracle
+    from ipa.policy import policy_of
+
+    for config in configs:
+        policy_of(policy, config)
+        refuse_oracle(config)
+
+
 def courses(
     configs: Sequence[Config],
     policy: str,

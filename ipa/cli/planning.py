@@ -235,12 +235,20 @@ def running_pipeline(config: Config, clock: StoppableClock) -> tuple[Cluster, Mo
     return CLUSTERS[config.cluster.kind].attach(config, clock)
 
 
+def refuse_oracle(config: Config) -> None:
+    """Raises UsageError for a predictor that only a simulation can have."""
+    if config.forecast.predictor == "oracle":
+        name = config.pipeline.name
+        raise UsageError(f"{name}: forecast.predictor oracle knows what will come: it is for ipa simulate alone")
+
+
 def forecast_rps(config: Config, arrivals: Sequence[int]) -> float:
     """The forecast from what the router counted, a number a second. Raises Unavailable in its first second."""
     from ipa.errors import Unavailable
     from ipa.forecast.calibration import Calibration
     from ipa.forecast.forecaster import forecaster
 
+    refuse_oracle(config)
     settings = config.forecast
     predicted, _ = forecaster(settings).forecast(arrivals, settings.horizon_s, 0.0, Calibration())
     if predicted is None:

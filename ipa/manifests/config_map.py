@@ -38,13 +38,15 @@ def config_map(wanted: Wanted) -> Object:
 def mounted(document: Mapping[str, Any], tables: Mapping[str, str], images: Images, source: str) -> dict[str, str]:
     """The files of the ConfigMap: the config as pods read it, and the profile's tables.
 
-    `source` names the config in errors. Raises ConfigError for a path that means nothing in a pod.
+    `source` names the config in errors. Raises ConfigError for what means nothing in a pod.
     """
     problems = [
         Violation(f"monitor.{key}", f"{path!r} must be an absolute path, as it is read in the controller's pod")
         for key in ("bearer_token_file", "ca_file")
         if (path := (document.get("monitor") or {}).get(key)) is not None and not path.startswith("/")
     ]
+    if (document.get("control") or {}).get("tuner", "off") not in ("off", False):
+        problems.append(Violation("control.tuner", "is not built for a cluster yet: leave it out"))
     if problems:
         raise ConfigError(source, problems)
     text = yaml.safe_dump(in_cluster(document, images), sort_keys=False, allow_unicode=True, width=120)

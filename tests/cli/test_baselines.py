@@ -54,6 +54,14 @@ def test_a_baseline_the_config_says_nothing_about(tmp_path: Path, command: list[
     assert "Traceback" not in done.stderr
 
 
+def test_a_live_loop_has_no_oracle(tmp_path: Path) -> None:
+    done = ipa("adapt", str(write(tmp_path, {"forecast": {"predictor": "oracle"}})), "--once")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ipa: toy: forecast.predictor oracle knows what will come: it is for ipa simulate alone\n",
+    )
+
+
 @pytest.mark.parametrize("policy", ["fa2-low", "fa2-high", "rim", "static"])
 def test_the_demo_pipeline_has_a_plan_by_every_baseline(policy: str) -> None:
     assert solved(ROOT / "configs" / "digits.yaml", policy)["feasible"]

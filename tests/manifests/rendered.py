@@ -11,7 +11,8 @@ from ipa.domain import Allocation, Config, Plan
 from ipa.manifests import Images, Wanted, mounted, render, sizes
 
 ROOT = Path(__file__).parents[2]
-CONFIGS = sorted((ROOT / "configs").glob("*.yaml"))
+SHIPPED = sorted((ROOT / "configs").glob("*.yaml"))
+CONFIGS = [path for path in SHIPPED if load_config(path).control.tuner == "off"]
 IMAGES = Images("registry/ipa-model:1", "registry/ipa-router:1")
 
 

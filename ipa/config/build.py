@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from math import isfinite
 from pathlib import Path
 
@@ -33,11 +33,6 @@ from ipa.errors import Violation
 from ipa.forecast import PREDICTORS
 from ipa.latency import MODELS
 
-# What the contract knows and this version does not do yet: refused by name rather than ignored.
-_NOT_BUILT: tuple[tuple[str, Callable[[PipelineSpec], bool]], ...] = (
-    ("control.tuner", lambda s: s.control.tuner != "off" and s.cluster.kind != "local"),
-)
-
 
 def build(
     spec: PipelineSpec,
@@ -53,7 +48,6 @@ def build(
     profiles = folder / spec.profiles
     used = [_used(stage, spec, variants, measurements) for stage in spec.stages]
     problems = [
-        *(Violation(name.split(":")[0], f"`{name}` is not built yet") for name, asked in _NOT_BUILT if asked(spec)),
         *_registry_problems(spec),
         *world_problems(spec),
         *_forecast_problems(spec),

@@ -45,8 +45,6 @@ def mounted(document: Mapping[str, Any], tables: Mapping[str, str], images: Imag
         for key in ("bearer_token_file", "ca_file")
         if (path := (document.get("monitor") or {}).get(key)) is not None and not path.startswith("/")
     ]
-    if (document.get("control") or {}).get("tuner", "off") not in ("off", False):
-        problems.append(Violation("control.tuner", "is not built for a cluster yet: leave it out"))
     if problems:
         raise ConfigError(source, problems)
     text = yaml.safe_dump(in_cluster(document, images), sort_keys=False, allow_unicode=True, width=120)

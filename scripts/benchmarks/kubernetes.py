@@ -145,7 +145,7 @@ def _monitor(connection: Connection, pipeline: str) -> Any:
     return RoutersMonitor(connection, pipeline, _answer)
 
 
-def _answer(_router: object, _query: object) -> dict[str, Any]:
+def _answer(*_: object) -> dict[str, Any]:
     return {"until_s": float(int(time.time())), "counts": [RATE_RPS] * 120}
 
 

@@ -115,11 +115,6 @@ def test_all_problems_of_a_config_at_once(tmp_path: Path) -> None:
         ({"control": {"tuner": "fast"}}, "control.tuner", "'fast' should be 'off', 'ratio' or 'literal'"),
         ({"control": {"tuner_interval": "0s"}}, "control.tuner_interval", "'0s' should be greater than 0"),
         (
-            {"control": {"tuner": "ratio"}, "cluster": {"kind": "kubernetes"}},
-            "control.tuner",
-            "`control.tuner` is not built yet",
-        ),
-        (
             {"forecast": {"predictor": "tea"}},
             "forecast.predictor",
             "'tea' is not known: one of ewma, last, max, mean, ar, lightgbm, lstm, oracle",

@@ -18,7 +18,6 @@ from ipa.manifests import mounted, render
 from tests.manifests.rendered import (
     CONFIGS,
     IMAGES,
-    SHIPPED,
     component,
     objects,
     of_kind,
@@ -178,12 +177,6 @@ def test_a_config_that_is_too_large_for_a_config_map_is_refused_with_its_parts()
     huge = replace(wanted(DIGITS), files={"config.yaml": "name: digits\n", "measurements.csv": "€" * 400_000})
     with pytest.raises(UsageError, match=r"measurements\.csv 1,200,016\): a ConfigMap holds at most 1,048,576"):
         render(huge)
-
-
-@pytest.mark.parametrize("path", sorted({*SHIPPED} - {*CONFIGS}), ids=lambda path: path.stem)
-def test_a_tuner_is_refused_by_name(path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"control\.tuner: is not built for a cluster yet: leave it out"):
-        wanted(path)
 
 
 @pytest.mark.parametrize("key", ["ca_file", "bearer_token_file"])

@@ -19,7 +19,6 @@ from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.cluster import KubernetesCluster
 from ipa.adapters.kubernetes.connection import Connection, Refused
 from ipa.adapters.kubernetes.elector import Elector
-from ipa.adapters.kubernetes.endpoints import RouterAt
 from ipa.adapters.kubernetes.events import Events
 from ipa.adapters.kubernetes.journal import ClusterJournal
 from ipa.adapters.kubernetes.rollout import Surroundings
@@ -66,7 +65,7 @@ def look_around(port: KubernetesCluster) -> None:
     port.live()
     port.constraints()
 
-    def silent(_: RouterAt, __: object) -> dict[str, object]:
+    def silent(*_: object) -> dict[str, object]:
         return {"counts": [1], "until_s": 1e9}
 
     monitor = RoutersMonitor(port.world.connection, "video", silent)

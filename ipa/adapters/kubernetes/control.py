@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from kubernetes.client import ApiClient
 
+    from ipa.adapters.kubernetes.router_monitor import RoutersMonitor
     from ipa.control import Turn
 
 
@@ -84,6 +85,7 @@ def _controlled(
         cluster.constraints,
         cluster.announce,
         turned,
+        None if config.control.tuner == "off" else stack.enter_context(closing(_routers(config, connection))),
     )
 
 
@@ -113,13 +115,14 @@ class _Both:
 
 
 def _monitor(config: Config, connection: Connection) -> OpenMonitor:
-    def of_router() -> OpenMonitor:
-        from ipa.adapters.kubernetes.router_monitor import RoutersMonitor, by_proxy
+    return open_monitor(config, lambda: _routers(config, connection))
 
-        ask = None if is_inside(*_where(config)) else by_proxy(connection)
-        return RoutersMonitor(connection, config.pipeline.name, ask)
 
-    return open_monitor(config, of_router)
+def _routers(config: Config, connection: Connection) -> RoutersMonitor:
+    from ipa.adapters.kubernetes.router_monitor import RoutersMonitor, by_proxy
+
+    ask = None if is_inside(*_where(config)) else by_proxy(connection)
+    return RoutersMonitor(connection, config.pipeline.name, ask)
 
 
 def _host() -> str:

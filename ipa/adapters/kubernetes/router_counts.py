@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+import numpy as np
 
 from ipa.dataplane.arrivals import Arrived
 from ipa.errors import Unavailable
+from ipa.workload.counts import Counts
+from ipa.workload.envelope import TICK_S
 
 MOST_APART_S = 5.0
 """How far the clocks of two routers may be apart: their seconds are summed up by name."""
 RECENT_S = 10
+
+
+def summed_ticks(readings: Iterable[Arrived], window_s: int) -> Counts:
+    """Requests in each tick of the last `window_s` that all of `readings` know, oldest first."""
+    each = [(round(arrived.until_s / TICK_S), np.array(arrived.counts, dtype=np.int64)) for arrived in readings]
+    until = min((end for end, _ in each), default=0)
+    whole = [counts[: len(counts) - (end - until)] for end, counts in each if end - until < len(counts)]
+    summed = np.zeros(min(round(window_s / TICK_S), max(map(len, whole), default=0)), dtype=np.int64)
+    for counts in whole:
+        newest = counts[-len(summed) :]
+        summed[len(summed) - len(newest) :] += newest
+    return summed
 
 
 @dataclass(slots=True)

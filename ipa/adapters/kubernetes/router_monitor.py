@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from math import ceil
 from typing import Any, TypeAlias
 
 import httpx
@@ -10,14 +11,17 @@ import httpx
 from ipa.adapters.kubernetes import names
 from ipa.adapters.kubernetes.connection import Connection, Refused, Request
 from ipa.adapters.kubernetes.endpoints import RouterAt, routers
-from ipa.adapters.kubernetes.router_counts import RouterCounts
+from ipa.adapters.kubernetes.router_counts import MOST_APART_S, RouterCounts, summed_ticks
 from ipa.dataplane.arrivals import Arrived
 from ipa.errors import Unavailable
+from ipa.workload.counts import Counts
 
 TIMEOUT_S = 2.0
+APART_S = ceil(MOST_APART_S)
+"""Asked for beyond the window: the last to answer, or the one whose clock is ahead, knows its oldest seconds, too."""
 
-Ask: TypeAlias = Callable[[RouterAt, Mapping[str, str]], Any]
-"""The document of GET /arrivals of one router. Raises Unavailable or Refused."""
+Ask: TypeAlias = Callable[[RouterAt, str, Mapping[str, str]], Any]
+"""The document that one router has under a name, `arrivals` or `ticks`. Raises Unavailable or Refused."""
 
 
 class RoutersMonitor:
@@ -40,15 +44,28 @@ class RoutersMonitor:
         Raises Unavailable if a router that is ready does not answer: load that nobody counted is no load that fell.
         """
         window = max(1, round(window_s))
-        where = f"Service {names.router(self._pipeline)}"
-        found = self._routers()
-        if not any(not router.ending and router.ready for router in found):
-            raise Unavailable(f"{where}: no router is ready")
-        readings = {router.uid: answer for router in found if (answer := self._reading(router, window)) is not None}
+        readings = self._readings("arrivals", window + APART_S)
         try:
             return self._counts.summed(readings, window)
         except Unavailable as error:
-            raise Unavailable(f"{where}: {error}") from error
+            raise Unavailable(f"{self._where}: {error}") from error
+
+    def ticks(self, window_s: float) -> Counts:
+        """The port Traffic: the same in ticks. What a router counted that has left since is not in it."""
+        window = max(1, round(window_s))
+        return summed_ticks(self._readings("ticks", window).values(), window)
+
+    @property
+    def _where(self) -> str:
+        return f"Service {names.router(self._pipeline)}"
+
+    def _readings(self, what: str, window_s: int) -> dict[str, Arrived]:
+        """By the pods' uids. Raises Unavailable if no router is ready, or one that is does not answer."""
+        found = self._routers()
+        if not any(not router.ending and router.ready for router in found):
+            raise Unavailable(f"{self._where}: no router is ready")
+        each = {router.uid: self._reading(router, what, window_s) for router in found}
+        return {uid: answer for uid, answer in each.items() if answer is not None}
 
     def _routers(self) -> tuple[RouterAt, ...]:
         """All pods behind the Service, be they ready or not: the one that is to end still counts what comes."""
@@ -56,17 +73,17 @@ class RoutersMonitor:
         query = {"labelSelector": f"{names.SERVICE_NAME}={names.router(self._pipeline)}"}
         return routers(self._connection.get(path, query).get("items") or ())
 
-    def _reading(self, router: RouterAt, window_s: int) -> Arrived | None:
+    def _reading(self, router: RouterAt, what: str, window_s: int) -> Arrived | None:
         """None if it does not answer and need not."""
         try:
-            return _arrived(router, self._ask(router, {"window": str(window_s)}))
+            return _arrived(router, self._ask(router, what, {"window": str(window_s)}))
         except (Unavailable, Refused) as error:
             if router.ready and not router.ending:
                 raise Unavailable(f"router {router.pod}: {error}") from error
             return None
 
-    def _ask_pod(self, router: RouterAt, query: Mapping[str, str]) -> Any:
-        url = f"http://{router.address}/arrivals"
+    def _ask_pod(self, router: RouterAt, what: str, query: Mapping[str, str]) -> Any:
+        url = f"http://{router.address}/{what}"
         try:
             answer = self._client.get(url, params=dict(query))
         except httpx.RequestError as error:
@@ -85,11 +102,10 @@ def by_proxy(connection: Connection) -> Ask:
     https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#get-connect-proxy-path
     """
 
-    def ask(router: RouterAt, query: Mapping[str, str]) -> Any:
+    def ask(router: RouterAt, what: str, query: Mapping[str, str]) -> Any:
         _, _, port = router.address.rpartition(":")
-        return connection.once(
-            Request("GET", connection.path("v1", "pods", f"{router.pod}:{port}/proxy/arrivals"), query)
-        )
+        path = connection.path("v1", "pods", f"{router.pod}:{port}/proxy/{what}")
+        return connection.once(Request("GET", path, query))
 
     return ask
 

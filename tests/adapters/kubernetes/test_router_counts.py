@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from math import floor
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ipa.adapters.kubernetes.router_counts import RouterCounts
+from ipa.adapters.kubernetes.router_counts import RouterCounts, summed_ticks
 from ipa.dataplane.arrivals import Arrivals, Arrived
 from ipa.errors import Unavailable
+from ipa.workload.envelope import TICK_S
 
 
 @settings(deadline=None, max_examples=50)
@@ -20,12 +23,28 @@ def test_each_second_is_the_sum_over_the_routers(arrivals: list[list[float]], wi
         counter = Arrivals(99.5)
         for at in times:
             counter.count(at)
-        readings[str(i)] = counter.last(window_s, 141.0 + i / 3)
+        readings[str(i)] = counter.last(window_s + 5, 141.0 + i / 3)
     counts = RouterCounts().summed(readings, window_s)
     first = 141 - len(counts)
     every = [at for times in arrivals for at in times]
     assert counts == tuple(sum(s <= at < s + 1 for at in every) for s in range(first, 141))
     assert len(counts) == min(window_s, 41)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.lists(st.floats(100.0, 102.0), max_size=60), max_size=4), st.integers(1, 3))
+def test_each_tick_is_the_sum_over_the_routers(arrivals: list[list[float]], window_s: int) -> None:
+    readings = []
+    for i, times in enumerate(arrivals):
+        counter = Arrivals(99.5)
+        for at in times:
+            counter.count(at)
+        readings.append(counter.last_ticks(60, 102.5 + i / 30))
+    ticks = summed_ticks(readings, window_s)
+    every = [floor(at / TICK_S) for times in arrivals for at in times]
+    until = floor(102.5 / TICK_S)
+    assert ticks.tolist() == [every.count(tick) for tick in range(until - len(ticks), until)]
+    assert len(ticks) == (round(min(window_s, 3) / TICK_S) if arrivals else 0)
 
 
 def test_a_router_that_is_new_had_counted_nothing_before() -> None:

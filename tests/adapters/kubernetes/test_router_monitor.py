@@ -88,7 +88,16 @@ def test_all_routers_are_summed_up_second_by_second(routers: Routers) -> None:
     routers.add("c", arrivals(1000.0, 100), ENDING)
     routers.add("d", None, STARTING)
     assert read(routers) == (11, 22, 133)
-    assert routers.asked[0].path == "/arrivals" and routers.asked[0].params == {"window": "10"}
+    assert routers.asked[0].path == "/arrivals" and routers.asked[0].params == {"window": "15"}
+
+
+@pytest.mark.cluster
+def test_ticks_are_summed_up_for_a_tuner(routers: Routers) -> None:
+    routers.add("a", arrivals(1000.0, 1, 2, 3))
+    routers.add("b", arrivals(1000.02, 10, 20))
+    with closing(RoutersMonitor(routers.connection, "pipe")) as monitor:
+        assert monitor.ticks(60.0).tolist() == [1, 2, 13]
+    assert routers.asked[0].path == "/ticks" and routers.asked[0].params == {"window": "60"}
 
 
 @pytest.mark.cluster

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -32,6 +32,13 @@ def without_barred(problem: Problem, barred: tuple[Allocation, ...], live: Plan 
     if not barred:
         return problem
     return replace(problem, stages=tuple(_without(stage, barred, live) for stage in problem.stages))
+
+
+def unbarred(live: Plan, replicas: Sequence[int], barred: tuple[Allocation, ...]) -> tuple[int, ...]:
+    """The replicas wanted of each stage, no more than run where the server that runs is barred."""
+    kept_out = {(a.stage, a.server) for a in barred}
+    pairs = zip(live.allocations, replicas, strict=True)
+    return tuple(min(n, a.replicas) if (a.stage, a.server) in kept_out else n for a, n in pairs)
 
 
 def _without(stage: StageOptions, barred: tuple[Allocation, ...], live: Plan | None) -> StageOptions:

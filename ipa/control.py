@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil, isnan
 
-from ipa.constraints import avoiding, within_cores, without_barred
+from ipa.constraints import avoiding, unbarred, within_cores, without_barred
 from ipa.diff import changes
 from ipa.domain import (
     UNCONSTRAINED,
@@ -270,13 +270,15 @@ class Loop:
         assert self.tuner is not None and self.traffic is not None
         at_s = self.clock.now_s()
         try:
-            live, ready, ticks = self.cluster.live(), self.cluster.ready(), self.traffic.ticks(LONGEST_S)
+            live, ready, asked = self.cluster.live(), self.cluster.ready(), self.constraints()
+            ticks = self.traffic.ticks(LONGEST_S)
         except Unavailable as error:
             return Turn(at_s, None, None, None, Decision(None, f"tuner held: {error}")), False
-        if live is None or not ready:
+        if live is None or not ready or asked.hold or asked.restore is not None:
             return None, False
         wish, self.tuner = self.tuner.step(at_s, live, ticks)
-        plan = fitting(self.prices.at(0.0), live, wish.replicas)
+        wanted = unbarred(live, wish.replicas, asked.barred)
+        plan = fitting(within_cores(self.prices, asked).at(0.0), live, wanted)
         if plan == live:
             return None, wish.replan
         seen = Observation(at_s, (), live, ready)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from ipa.control import Loop, Turn
-from ipa.domain import Allocation, Limits, Plan
+from ipa.domain import UNCONSTRAINED, Allocation, Constraints, Limits, Plan
 from ipa.errors import ServingError, Unavailable
 from ipa.policy import auto
 from ipa.ports import Outcome
@@ -41,11 +41,19 @@ class Traffic:
         return counts
 
 
-def turns(world: World, traffic: Traffic, until_s: float = 59.0, limits: Limits = Limits()) -> list[Turn]:  # noqa: B008
+def turns(
+    world: World,
+    traffic: Traffic,
+    until_s: float = 59.0,
+    limits: Limits = Limits(),  # noqa: B008
+    asked: Constraints = UNCONSTRAINED,
+) -> list[Turn]:
     config = toy(limits)
     config = replace(config, control=replace(config.control, interval_s=30.0, tuner="ratio"))
     tuner = Tuner(RULES["ratio"])
     loop = Loop(config, auto.solve, world, world, world, world.apply, tuner=tuner, traffic=traffic)
+    # Of the optimiser's turns they ask nothing, so that there is something to tune.
+    loop.constraints = lambda: asked if world.now_s() % 30 != 1 else UNCONSTRAINED
     return list(loop.turns(until_s))
 
 
@@ -83,6 +91,22 @@ def test_what_has_no_room_is_not_started() -> None:
     done = turns(world, Traffic(world), limits=Limits(cores=4))
     assert max(plan.total_cores for _, plan in world.applied) <= 4
     assert of_tuner(done)
+
+
+@pytest.mark.parametrize("asked", [Constraints(hold="changed by hand"), Constraints(restore=PLAN, why="broken off")])
+def test_where_the_cluster_asks_to_hold_or_to_restore_the_tuner_waits(asked: Constraints) -> None:
+    world = rising()
+    assert of_tuner(turns(world, Traffic(world), asked=asked)) == []
+
+
+def test_a_barred_server_gets_no_more_replicas_and_missing_room_is_a_limit() -> None:
+    world = rising()
+    turns(world, Traffic(world), until_s=59.0, asked=Constraints(barred=(PLAN.allocations[0],)))
+    assert max(plan.stage("detect").replicas for _, plan in world.applied) <= 2
+    assert max(plan.stage("classify").replicas for _, plan in world.applied) > 1
+    world = rising()
+    turns(world, Traffic(world), until_s=59.0, asked=Constraints(cores=4))
+    assert max(plan.total_cores for _, plan in world.applied) <= 4
 
 
 def test_an_apply_that_fails_is_an_outcome_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -109,7 +109,7 @@ def compare(
         against=against,
     )
     counts = trace_counts(load_trace(trace), seed)
-    answers = list(watched(ask_all(asked, chosen, counts, time.process_time), len(asked), "compared"))
+    answers = list(watched(ask_all(asked, chosen, counts, time.thread_time), len(asked), "compared"))
     document = report.document(trace, answers)
     if plot is not None:
         report.plot(document, plot)

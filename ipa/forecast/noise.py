@@ -17,9 +17,10 @@ def noise_rps(windows: FloatArray) -> FloatArray:
     Neither a drift nor a single step enters much, as it would with squares. One that cannot be told from that of
     Poisson arrivals, √mean, is taken as that: it is known better than what two minutes can measure.
     """
-    poisson: FloatArray = np.sqrt(windows.mean(axis=1))
+    poisson: FloatArray = np.sqrt(windows.sum(axis=1) / windows.shape[1])
     if windows.shape[1] < 2:
         return poisson
-    noise: FloatArray = np.abs(np.diff(windows, axis=1)).mean(axis=1) * (sqrt(pi) / 2)
+    steps = np.abs(windows[:, 1:] - windows[:, :-1])
+    noise: FloatArray = steps.sum(axis=1) * (sqrt(pi) / 2 / steps.shape[1])
     unsure = STANDARD_ERRORS * STANDARD_ERROR / sqrt(windows.shape[1] - 1)
     return np.where(np.abs(noise - poisson) < unsure * poisson, poisson, noise)

@@ -42,6 +42,7 @@ def largest_of(draws: float, centre_z: float = 0.0) -> Errors:
     return tuple((p, z_of_largest(p, draws) - centre_z) for p in LEVELS)
 
 
+@lru_cache(maxsize=1024)
 def z_of_largest(p: float, draws: float) -> float:
     """Its quantile p, Φ⁻¹(p^(1/draws))."""
     return NormalDist().inv_cdf(p ** (1 / max(1.0, draws)))

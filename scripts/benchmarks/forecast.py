@@ -31,7 +31,7 @@ def run() -> Iterator[Row]:
     predictors = {name: each.predict for name, each in contenders(None, [], elsewhere=True).items()}
     for horizon_s, damping in CASES:
         found = samples(counts // damping, *held_out, window_s=120, horizon_s=horizon_s)
-        scores = compare(predictors, found, horizon_s, 0.9, AGAINST, time.process_time)
+        scores = compare(predictors, found, horizon_s, 0.9, AGAINST, time.thread_time)
         default = next(score for score in scores if score.name == "ewma")
         for score in scores:
             yield _row(f"{source}, {horizon_s} s ahead, counts divided by {damping}", score, default)

@@ -6,6 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -60,7 +61,12 @@ def for_terminal(table: Table) -> RichTable:
 
 
 def _texts(table: Table) -> list[list[str]]:
-    return [[format(cell, c.shown) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+    return [[_shown(cell, c.shown) for c, cell in zip(table.columns, row, strict=True)] for row in table.rows]
+
+
+def _shown(cell: Cell, form: str) -> str:
+    """A dash where there is no number."""
+    return "–" if isinstance(cell, float) and isnan(cell) else format(cell, form)
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -48,8 +48,6 @@ def simulate(
     Request by request through the queues of the router, with service times of the profile. Replicas are warm at the
     start; after the trace the queues drain.
     """
-    from dataclasses import replace
-
     from ipa.adapters.files import read_plan
     from ipa.adapters.predictor_files import forecast_with
     from ipa.adapters.simulation_files import open_folder, save_document, save_run
@@ -63,9 +61,9 @@ def simulate(
     from ipa.report.load import warn
     from ipa.report.output import emit, write_csv
     from ipa.simulation.backtest import Row, Run, row
-    from ipa.simulation.comparison import cases, compare, fixed, with_regret
+    from ipa.simulation.comparison import cases, compare, fixed, ways_to_run, with_regret
 
-    if plan is not None and (policy or interval or predictor):
+    if plan is not None and any(each is not None for each in (policy, interval, predictor)):
         raise UsageError("--plan is simulated as it is: leave --policy, --interval and --predictor out")
     settings = load_config(config)
     arrivals = load_trace(trace)
@@ -76,12 +74,7 @@ def simulate(
     asked = [] if predictor is None else each_once("--predictor", predictor)
     if save is not None and len(asked) > 1:
         raise UsageError(f"--save {save}: keeps the runs of one predictor, not of {len(asked)}")
-    forecasts = [forecast_with(settings.forecast, each) for each in asked] or [settings.forecast]
-    ways = [
-        replace(settings, forecast=forecast, control=replace(settings.control, interval_s=pace))
-        for forecast in forecasts
-        for pace in given
-    ]
+    ways = ways_to_run(settings, [forecast_with(settings.forecast, each) for each in asked], given)
     found = (
         compare(ways, arrivals, names, chosen, service)
         if plan is None

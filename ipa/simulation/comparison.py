@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from ipa.domain import Config, Plan
+from ipa.domain import Config, ForecastSettings, Plan
 from ipa.policy import NAMES as CHOOSING
 from ipa.simulation.backtest import Row, Run, rates_of, run
 from ipa.simulation.rivals import ORACLE, Rival, check_names, rival
@@ -19,8 +19,17 @@ class Case:
     seed: int
 
 
+def ways_to_run(config: Config, forecasts: Sequence[ForecastSettings], intervals_s: Sequence[float]) -> list[Config]:
+    """The config with each of `forecasts`, its own if there is none, at each of `intervals_s`."""
+    return [
+        replace(config, forecast=forecast, control=replace(config.control, interval_s=interval_s))
+        for forecast in forecasts or [config.forecast]
+        for interval_s in intervals_s
+    ]
+
+
 def cases(policies: Sequence[str], ways: Sequence[Config], seeds: Sequence[int]) -> list[Case]:
-    """What is to be run, in this order. `ways`: one config, at several intervals, with several predictors.
+    """What is to be run, in this order. `ways`: of `ways_to_run`.
 
     Who does not decide in the loop runs in the first way only, the oracle with its own forecast.
     """

@@ -101,6 +101,7 @@ REFUSED = [
     (["--trace", TRACE, "--plan", "other.yaml"], "huge"),
     (["--trace", TRACE, "--plan", "none.yaml"], "none.yaml: cannot be read"),
     (["--trace", TRACE, "--plan", "other.yaml", "--policy", "auto"], "leave --policy, --interval and --predictor out"),
+    (["--trace", TRACE, "--plan", "other.yaml", "--policy", ""], "leave --policy, --interval and --predictor out"),
     (["--trace", TRACE, "--plan", "other.yaml", "--interval", "5s"], "leave --policy, --interval and --predictor out"),
     (["--trace", TRACE, "--seeds", "0"], "--seeds"),
     (["--trace", TRACE, "--seed", "-1"], "--seed"),

@@ -11,7 +11,7 @@ import pytest
 from ipa.domain import Config, ForecastSettings
 from ipa.errors import UsageError
 from ipa.simulation.backtest import Row, Run, row
-from ipa.simulation.comparison import Case, cases, compare, fixed, with_regret
+from ipa.simulation.comparison import Case, cases, compare, fixed, ways_to_run, with_regret
 from ipa.workload.expression import parse
 from ipa.workload.trace import Trace, arrival_times, assemble
 from tests.simulation.toys import of, plan, toy
@@ -22,7 +22,7 @@ def trace(text: str) -> Trace:
 
 
 def paced(*intervals_s: float) -> list[Config]:
-    return [replace(toy(), control=replace(toy().control, interval_s=interval_s)) for interval_s in intervals_s]
+    return ways_to_run(toy(), [], intervals_s)
 
 
 def runs(policies: list[str], intervals_s: list[float], seeds: range) -> list[Run]:
@@ -39,7 +39,7 @@ def test_policies_come_in_the_order_given_then_intervals_then_seeds() -> None:
 
 
 def test_the_oracle_forecasts_once_an_interval_whatever_the_predictors() -> None:
-    ways = [replace(way, forecast=ForecastSettings(name)) for name in ("ewma", "max") for way in paced(5.0, 2.0)]
+    ways = ways_to_run(toy(), [ForecastSettings("ewma"), ForecastSettings("max")], [5.0, 2.0])
     found = [(case.policy, case.config.forecast.predictor) for case in cases(["auto", "oracle"], ways, [0])]
     assert found == [("auto", "ewma")] * 2 + [("auto", "max")] * 2 + [("oracle", "ewma")] * 2
 

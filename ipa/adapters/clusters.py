@@ -95,7 +95,8 @@ def _local(configs: Mapping[Path, Config], terms: Terms) -> Iterator[tuple[Contr
         monitor = stack.enter_context(closing(open_monitor(config, lambda: RouterMonitor(state))))
         journal = stack.enter_context(closing(Journal(terms.journal or state_folder(name) / "decisions.jsonl")))
         apply = dry if terms.dry_run else cluster.apply
-        traffic = stack.enter_context(closing(RouterMonitor(state)))
+        tuned = config.control.tuner != "off"
+        traffic = stack.enter_context(closing(RouterMonitor(state))) if tuned else None
         yield (Controlled(cluster, monitor, SystemClock(), apply, journal, traffic=traffic),)
 
 

@@ -42,18 +42,18 @@ def adapt(
     Every interval: observe, forecast, solve, compare, apply; starts the pipeline first if nothing runs.
     """
     from ipa.adapters.clusters import Terms, controlled
-    from ipa.cli.adapting import check, courses, run_all, with_interval
+    from ipa.cli.adapting import chooser_for, courses, run_all, with_interval
     from ipa.cli.planning import load_all
     from ipa.cli.signals import exit_on_sigterm, stopped_by_signals
     from ipa.durations import positive_duration_s
     from ipa.report.adapt import running, views
 
     settings = with_interval(load_all(config), interval)
-    check(settings, policy)
+    choosers = [chooser_for(each, policy) for each in settings]
     duration_s = positive_duration_s("--duration", duration) if duration else None
     exit_on_sigterm()
     clock = stopped_by_signals(settings)
     terms = Terms(dry_run, once, keep, (port, grpc_port), rate, journal, metrics_port, clock)
     shown = views([each.pipeline.name for each in settings], output)
     with controlled(dict(zip(config, settings, strict=True)), terms) as found, running(shown):
-        run_all(courses(settings, policy, found, 0.0 if once else duration_s, shown), clock)
+        run_all(courses(choosers, found, 0.0 if once else duration_s, shown), clock)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ipa.domain import Config
     from ipa.options import Problem
     from ipa.policy import Policy, Solution
+    from ipa.policy.certified import Certify
 
 
 class Shown(Protocol):
@@ -47,29 +48,43 @@ def with_interval(configs: Sequence[Config], interval: str | None) -> list[Confi
     return [replace(config, control=replace(config.control, interval_s=interval_s)) for config in configs]
 
 
-def check(configs: Sequence[Config], policy: str) -> None:
-    """Before anything is started. Raises UsageError for a policy or a predictor that cannot run here."""
+@dataclass(frozen=True, slots=True)
+class Chooser:
+    """Who chooses for a pipeline, `certify` in place of the policy if there is one; `seen` is what it chooses from."""
+
+    config: Config
+    policy: Policy
+    certify: Certify | None
+    seen: Callable[[Problem], Problem]
+
+
+def chooser_for(config: Config, policy: str) -> Chooser:
+    """Before anything is started: it may take seconds to compile. Raises UsageError for what cannot run here."""
+    from ipa.cli.choosing import looking
     from ipa.cli.planning import refuse_oracle
     from ipa.policy import policy_of
+    from ipa.policy.fixed import seen_by
+    from ipa.policy.solution import TIME_LIMIT_S
 
-    for config in configs:
-        policy_of(policy, config)
-        refuse_oracle(config)
+    refuse_oracle(config)
+    # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
+    limit_s = min(TIME_LIMIT_S, config.control.interval_s / 2)
+    choose = policy_of(policy, config, limit_s)
+    return Chooser(config, timed(choose), looking(config, policy, choose, limit_s), partial(seen_by, policy))
 
 
 def courses(
-    configs: Sequence[Config],
-    policy: str,
+    choosers: Sequence[Chooser],
     found: Sequence[Controlled],
     duration_s: float | None,
     shown: Sequence[Shown],
 ) -> list[Course]:
-    """A loop for each pipeline, recorded in its journal and shown. Raises UsageError."""
+    """A loop for each pipeline, recorded in its journal and shown."""
     made = []
-    for config, at, view in zip(configs, found, shown, strict=True):
+    for chooser, at, view in zip(choosers, found, shown, strict=True):
+        name = chooser.config.pipeline.name
         until_s = None if duration_s is None else at.clock.now_s() + duration_s
-        told = partial(_tell, config.pipeline.name, at, view)
-        made.append(Course(config.pipeline.name, loop_for(config, policy, at), until_s, told))
+        made.append(Course(name, loop_for(chooser, at), until_s, partial(_tell, name, at, view)))
     return made
 
 
@@ -81,28 +96,21 @@ def _tell(name: str, at: Controlled, view: Shown, turn: Turn) -> None:
     view.show(turn)
 
 
-def loop_for(config: Config, policy: str, at: Controlled) -> Loop:
-    """The loop over the pipeline's ports. Raises UsageError."""
-    from ipa.cli.choosing import looking
+def loop_for(chooser: Chooser, at: Controlled) -> Loop:
+    """The loop over the pipeline's ports."""
     from ipa.control import Loop
-    from ipa.policy import policy_of
-    from ipa.policy.fixed import seen_by
-    from ipa.policy.solution import TIME_LIMIT_S
     from ipa.tuner import tuner_of
 
-    # A decision that is not proven after half an interval is taken as it is: the next one comes soon.
-    limit_s = min(TIME_LIMIT_S, config.control.interval_s / 2)
-    choose = policy_of(policy, config, limit_s)
     return Loop(
-        config,
-        timed(choose),
+        chooser.config,
+        chooser.policy,
         at.cluster,
         at.monitor,
         at.clock,
         at.apply,
-        seen=partial(seen_by, policy),
-        certify=looking(config, policy, choose, limit_s),
-        tuner=tuner_of(config),
+        seen=chooser.seen,
+        certify=chooser.certify,
+        tuner=tuner_of(chooser.config),
         traffic=at.traffic,
         constraints=at.constraints,
         announce=at.announce,
